@@ -1,0 +1,29 @@
+# make test is all a newcomer needs; the other words are for those who stay.
+.PHONY: test parts lint race bench fuzz prove
+
+test: parts lint race
+
+# What the tests need beside Go: installed on Debian as root, named elsewhere.
+parts:
+	@./.ci/parts
+
+lint:
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'gofmt -w these files.'; exit 1; }
+	@files=$$(go run mvdan.cc/gofumpt@v0.12.0 -l $$(git ls-files '*.go')) && { test -z "$$files" || { echo "$$files"; echo 'gofumpt -w these files.'; exit 1; }; }
+	go vet ./...
+	go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
+
+race:
+	go test -race -timeout 9m ./...
+
+# Ratios against peers, in one run; bench is a module of its own.
+bench:
+	cd bench && go test -run '^$$' -bench . -benchtime 3x -count 5 ./...
+
+# Half a minute for each thing that parses.
+fuzz:
+	@./.ci/fuzz 30s
+
+# The long proofs: kills, zombies, outages and memory, with their figures.
+prove:
+	OFFPRINT_PROVE=1 go test -timeout 60m -count 1 -v -run '^TestProve' ./...
