@@ -1,0 +1,97 @@
+package offprint_test
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/offprint/offprint"
+
+// arrows is the whole architecture: which of our packages each may import, and
+// which of the outside things that have one address.
+var arrows = map[string]string{
+	".":                     "",
+	"source":                ". sql yaml",
+	"server":                ". source internal/blob internal/demo internal/desk internal/format/csv internal/format/jsonl internal/format/pdf internal/format/xlsx internal/identity internal/ledger internal/web http yaml",
+	"cmd/offprint":          ". server source",
+	"internal/blob":         ".",
+	"internal/demo":         ". sql",
+	"internal/desk":         ". internal/ledger",
+	"internal/format/csv":   ".",
+	"internal/format/jsonl": ".",
+	"internal/format/pdf":   ".",
+	"internal/format/xlsx":  ".",
+	"internal/identity":     ". jose",
+	"internal/ledger":       ". sql river",
+	"internal/pgtest":       "sql",
+	"internal/web":          ". internal/desk internal/identity http",
+}
+
+// addresses are outside things and their name in arrows; whoever has no leave
+// to use one does without it.
+var addresses = map[string]string{
+	"database/sql":                  "sql",
+	"github.com/jackc/pgx/":         "sql",
+	"modernc.org/sqlite":            "sql",
+	"github.com/riverqueue/":        "river",
+	"github.com/danielgtaylor/huma": "http",
+	"net/http":                      "http",
+	"github.com/go-jose/":           "jose",
+	"github.com/goccy/go-yaml":      "yaml",
+}
+
+func TestArrows(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		path, imports, _ := strings.Cut(strings.TrimSpace(line), " ")
+		pkg := room(path)
+		leave, ok := arrows[pkg]
+		if !ok {
+			t.Errorf("package %s has no place in arrows; give it one, and a line in docs/design.md", pkg)
+		}
+		for imp := range strings.FieldsSeq(imports) {
+			if name := needs(imp); name != "" && !slices.Contains(strings.Fields(leave), name) {
+				t.Errorf("%s imports %s; it may import: %s", pkg, imp, leave)
+			}
+		}
+	}
+}
+
+// needs is the leave that an import takes; empty: none.
+func needs(imp string) string {
+	if imp == module || strings.HasPrefix(imp, module+"/") {
+		return room(imp)
+	}
+	for prefix, name := range addresses {
+		if imp == prefix || strings.HasPrefix(imp, strings.TrimSuffix(prefix, "/")+"/") {
+			return name
+		}
+	}
+	return ""
+}
+
+func room(path string) string {
+	if path == module {
+		return "."
+	}
+	return strings.TrimPrefix(path, module+"/")
+}
+
+// The vocabulary needs only the standard library, so that whoever writes a
+// report in Go takes on nothing else.
+func TestTheVocabularyStandsAlone(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", "{{join .Deps \"\\n\"}}", module).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dep := range strings.Lines(string(out)) {
+		if first, _, _ := strings.Cut(strings.TrimSpace(dep), "/"); strings.Contains(first, ".") {
+			t.Errorf("it needs %s", strings.TrimSpace(dep))
+		}
+	}
+}

@@ -1,0 +1,47 @@
+package offprint
+
+import (
+	"context"
+	"io"
+	"iter"
+	"time"
+)
+
+// Blobs keep files by key: segments of [A-Za-z0-9._-] parted by slashes.
+// A blob is whole or absent to whoever opens it.
+type Blobs interface {
+	// Put stores what write writes. nil means it is there and durable; after
+	// an error it may still be there, and only the sweep deletes it. write's
+	// own error comes back as it is; any other is the store's.
+	Put(ctx context.Context, key string, write func(io.Writer) error) error
+	// Open reads from offset on; the error of a missing blob is a NotFound.
+	Open(ctx context.Context, key string, offset int64) (io.ReadCloser, error)
+	// Delete deletes; a missing blob is no error.
+	Delete(ctx context.Context, key string) error
+	// List are the blobs whose keys begin with prefix, in the order of their
+	// keys, among them the remains of what was never finished.
+	List(ctx context.Context, prefix string) iter.Seq2[Blob, error]
+}
+
+// A Blob is an entry in a list of them.
+type Blob struct {
+	Key      string
+	Bytes    int64
+	Modified time.Time
+	Partial  bool // was never finished
+}
+
+// A Notifier sends word of an ended run to one address. An error whose code
+// [Code.Decide]s for another try is tried again; a notice of the same ID is the
+// same notice.
+type Notifier interface {
+	Notify(ctx context.Context, n Notice) error
+}
+
+// A Notice is one message to one address about one event of one run.
+type Notice struct {
+	ID      string
+	Event   string // run.succeeded, run.failed, run.canceled
+	Address string
+	Run     *Run
+}
