@@ -1,0 +1,228 @@
+package blob_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/offprint/offprint"
+	"github.com/offprint/offprint/internal/blob"
+)
+
+func TestBlobs(t *testing.T) {
+	dir, err := blob.OpenDir(filepath.Join(t.TempDir(), "files"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	for name, blobs := range map[string]offprint.Blobs{"dir": dir, "mem": new(blob.Mem)} {
+		t.Run(name, func(t *testing.T) { testBlobs(t, blobs) })
+	}
+}
+
+// testBlobs is the contract that every store keeps.
+func testBlobs(t *testing.T, blobs offprint.Blobs) {
+	ctx := t.Context()
+	put := func(key, text string) {
+		t.Helper()
+		if err := blobs.Put(ctx, key, writing(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("run_a/1/orders.csv", "one")
+	put("run_a/2/orders.csv", "the second epoch")
+	put("run_ab/1/orders.csv", "another run")
+	put("run_a/1/orders.csv", "replaced")
+
+	for _, tt := range []struct {
+		key    string
+		offset int64
+		want   string
+	}{
+		{"run_a/1/orders.csv", 0, "replaced"},
+		{"run_a/2/orders.csv", 4, "second epoch"},
+		{"run_a/2/orders.csv", 16, ""},
+	} {
+		if got := read(t, blobs, tt.key, tt.offset); got != tt.want {
+			t.Errorf("%s from %d = %q, want %q", tt.key, tt.offset, got, tt.want)
+		}
+	}
+	if got, want := keys(t, blobs, "run_a/"), "run_a/1/orders.csv run_a/2/orders.csv"; got != want {
+		t.Errorf("below run_a/: %s, want %s", got, want)
+	}
+
+	t.Run("the writer's error comes back, and there is no blob", func(t *testing.T) {
+		boom := errors.New("connection lost")
+		err := blobs.Put(ctx, "run_b/1/orders.csv", func(w io.Writer) error {
+			if _, err := io.WriteString(w, "half a f"); err != nil {
+				return err
+			}
+			return boom
+		})
+		if !errors.Is(err, boom) {
+			t.Errorf("put: %v, want %v", err, boom)
+		}
+		if _, err := blobs.Open(ctx, "run_b/1/orders.csv", 0); offprint.CodeOf(err) != offprint.NotFound {
+			t.Errorf("open: %v, want not_found", err)
+		}
+	})
+	t.Run("a canceled put leaves no blob", func(t *testing.T) {
+		stopped := errors.New("stopped")
+		ctx, cancel := context.WithCancelCause(ctx)
+		err := blobs.Put(ctx, "run_c/1/orders.csv", func(w io.Writer) error {
+			cancel(stopped)
+			_, err := w.Write(make([]byte, 1<<20))
+			return err
+		})
+		if !errors.Is(err, stopped) {
+			t.Errorf("put: %v, want %v", err, stopped)
+		}
+		if _, err := blobs.Open(t.Context(), "run_c/1/orders.csv", 0); offprint.CodeOf(err) != offprint.NotFound {
+			t.Errorf("open: %v, want not_found", err)
+		}
+	})
+	t.Run("while it is read it may be deleted", func(t *testing.T) {
+		r, err := blobs.Open(ctx, "run_ab/1/orders.csv", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		for range 2 { // a missing blob is no error
+			if err := blobs.Delete(ctx, "run_ab/1/orders.csv"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err := io.ReadAll(r); string(got) != "another run" {
+			t.Errorf("read %q, %v", got, err)
+		}
+	})
+	for _, key := range []string{"", "../etc/passwd", "/etc/passwd", "a//b", "a/..", ".hidden", "a/b.part", "a\x00b", strings.Repeat("a", 300)} {
+		if err := blobs.Put(ctx, key, writing("x")); err == nil {
+			t.Errorf("%q was taken as a key", key)
+		}
+	}
+}
+
+func TestDirKeepsNothingHalf(t *testing.T) {
+	path := t.TempDir()
+	dir, err := blob.OpenDir(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	err = dir.Put(t.Context(), "run_a/1/orders.csv", func(w io.Writer) error {
+		if _, err := w.Write([]byte("half")); err != nil {
+			return err
+		}
+		if _, err := os.Stat(filepath.Join(path, "run_a/1/orders.csv")); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("a half file has its name already: %v", err)
+		}
+		for b, err := range dir.List(t.Context(), "") {
+			if err != nil || !b.Partial {
+				t.Errorf("listed as %+v, %v; want partial", b, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(filepath.Join(path, "run_a/1/orders.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %o, want 600", info.Mode().Perm())
+	}
+	if err := dir.Delete(t.Context(), "run_a/1/orders.csv"); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(path); err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+func TestFullDiskIsStorageUnavailable(t *testing.T) {
+	if os.Getuid() != 0 { // root in a namespace of its own may mount there
+		out, err := exec.Command("unshare", "--map-root-user", "--mount", os.Args[0], "-test.run=^"+t.Name()+"$").CombinedOutput()
+		if err != nil {
+			t.Fatalf("as root of a namespace: %v\n%s", err, out)
+		}
+		return
+	}
+	path := small(t)
+	dir, err := blob.OpenDir(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	err = dir.Put(t.Context(), "run_a/1/orders.csv", func(w io.Writer) error {
+		_, err := io.Copy(w, io.LimitReader(zeros{}, 4<<20))
+		return err
+	})
+	if offprint.CodeOf(err) != offprint.StorageUnavailable {
+		t.Errorf("put: %v, want storage_unavailable", err)
+	}
+	if got := keys(t, dir, ""); got != "" {
+		t.Errorf("left on the full disk: %s", got)
+	}
+}
+
+// small is a folder on a file system of 1 MB.
+func small(t *testing.T) string {
+	t.Helper()
+	path := t.TempDir()
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", path).CombinedOutput(); err != nil {
+		t.Fatalf("mount a small tmpfs (needs root): %v\n%s", err, out)
+	}
+	t.Cleanup(func() {
+		if out, err := exec.Command("umount", path).CombinedOutput(); err != nil {
+			t.Errorf("umount: %v\n%s", err, out)
+		}
+	})
+	return path
+}
+
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
+
+func writing(text string) func(io.Writer) error {
+	return func(w io.Writer) error {
+		_, err := io.WriteString(w, text)
+		return err
+	}
+}
+
+func read(t *testing.T, blobs offprint.Blobs, key string, offset int64) string {
+	t.Helper()
+	r, err := blobs.Open(t.Context(), key, offset)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var b bytes.Buffer
+	if _, err := b.ReadFrom(r); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func keys(t *testing.T, blobs offprint.Blobs, prefix string) string {
+	t.Helper()
+	var keys []string
+	for b, err := range blobs.List(t.Context(), prefix) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, b.Key)
+	}
+	return strings.Join(keys, " ")
+}
