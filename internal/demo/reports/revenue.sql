@@ -1,0 +1,20 @@
+/*---
+title: Revenue
+description: Orders and revenue by region and month.
+source: shop
+parameters:
+  period: {type: period, label: Period, default: "2024-01-01..2025-12-31"}
+columns:
+  region:  {title: Region}
+  month:   {title: Month}
+  orders:  {title: Orders, total: sum}
+  units:   {title: Units, total: sum}
+  revenue: {title: Revenue, as: money, total: sum}
+  average: {title: Average order, as: number}
+---*/
+SELECT r.name AS region, substr(o.ordered_at, 1, 7) AS month, count(*) AS orders, sum(o.quantity) AS units,
+       printf('%d.%02d', sum(o.cents) / 100, sum(o.cents) % 100) AS revenue, avg(o.cents) / 100 AS average
+FROM orders o JOIN regions r ON r.code = o.region
+WHERE o.ordered_at >= :period.start_at AND o.ordered_at < :period.end_at
+GROUP BY r.name, month
+ORDER BY r.name, month
