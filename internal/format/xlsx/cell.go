@@ -1,0 +1,228 @@
+package xlsx
+
+import (
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/offprint/offprint"
+)
+
+// A column writes the cells of one column of a part. What stands before a
+// value of each kind is made once.
+type column struct {
+	offprint.Column
+	codes    codes
+	look     code // of its numbers
+	textLook style
+	zone     *time.Location
+
+	ref                             string // `<c r="B`, before the row's number
+	number, date, stamp, bool, text string // `" s="3"><v>`, after it
+	spaced                          string // of text whose spaces must stay
+
+	width  float64 // of what was seen
+	filled int64   // cells that are not empty
+	texts  bool    // some cell is text,
+	empty  bool    // and some an empty one
+	lost   int64   // cells that lost digits
+	cut    int64   // cells that lost text
+}
+
+const (
+	endValue = `</v></c>`
+	endText  = `</t></is></c>`
+)
+
+func newColumn(c offprint.Column, i int, zone *time.Location, s *styles) (*column, error) {
+	format, err := readCode(c.Format)
+	if err != nil {
+		return nil, offprint.Errorf(offprint.Invalid, "The format %q of the column %q is no number format that Excel reads: %v.", c.Format, c.Name, err)
+	}
+	codes := codesOf(c, format)
+	look, err := readCode(codes.number)
+	if err != nil {
+		return nil, err
+	}
+	text := style{}
+	switch {
+	case c.As == offprint.AsID, c.As == offprint.AsText:
+		text.code = "@"
+	case c.Numeric():
+		text.align = right
+	}
+	return &column{
+		Column: c, codes: codes, look: look, textLook: text, zone: zone,
+		ref:    `<c r="` + letters(i),
+		number: open(s.of(style{code: codes.number}), "", `<v>`),
+		date:   open(s.of(style{code: codes.date}), "", `<v>`),
+		stamp:  open(s.of(style{code: codes.stamp}), "", `<v>`),
+		bool:   open(0, ` t="b"`, `<v>`),
+		text:   open(s.of(text), inline, `<is><t>`),
+		spaced: open(s.of(text), inline, `<is><t xml:space="preserve">`),
+	}, nil
+}
+
+const inline = ` t="inlineStr"`
+
+func open(style int, kind, value string) string {
+	if style == 0 {
+		return `"` + kind + `>` + value
+	}
+	return `" s="` + strconv.Itoa(style) + `"` + kind + `>` + value
+}
+
+// codes are the number formats of a column's numbers, days and times.
+type codes struct{ number, date, stamp string }
+
+func codesOf(c offprint.Column, own code) codes {
+	k := codes{date: shortDate, stamp: dateAndTime}
+	switch c.As {
+	case offprint.AsMoney:
+		k.number = money
+	case offprint.AsPercent:
+		k.number = "0.00%"
+	case offprint.AsNumber:
+		if c.Kind == offprint.Int {
+			k.number = "#,##0"
+		}
+	case offprint.AsDate:
+		k.stamp = shortDate
+	case offprint.AsDatetime:
+		k.date = dateAndTime
+	}
+	switch {
+	case c.Format == "":
+	case own.date:
+		k.date, k.stamp = c.Format, c.Format
+	default:
+		k.number = c.Format
+	}
+	return k
+}
+
+// asText tells that the column's digits are no numbers.
+func (c *column) asText() bool { return c.As == offprint.AsID || c.As == offprint.AsText }
+
+// letters is the name of the column at i: A, Z, AA.
+func letters(i int) string {
+	if i < 26 {
+		return string(rune('A' + i))
+	}
+	return letters(i/26-1) + letters(i%26)
+}
+
+// append writes the cell of v in the row of that number; nothing for null.
+func (c *column) append(b []byte, row []byte, v offprint.Value) []byte {
+	kind := v.Kind()
+	if kind == offprint.Null {
+		return b
+	}
+	c.filled++
+	start := len(b)
+	b = append(append(b, c.ref...), row...)
+	ok := false
+	if !c.asText() {
+		b, ok = c.value(b, kind, v)
+	}
+	if !ok { // begun anew as text
+		b = append(append(b[:start], c.ref...), row...)
+		b = c.appendText(b, kind, v)
+	}
+	return b
+}
+
+// value writes a cell that is no text; ok is false where Excel has no such value.
+func (c *column) value(b []byte, kind offprint.Kind, v offprint.Value) (out []byte, ok bool) {
+	switch kind {
+	case offprint.Bool:
+		digit := byte('0')
+		if v.Bool() {
+			digit = '1'
+		}
+		b, ok = append(append(b, c.bool...), digit), true
+	case offprint.Int:
+		n := v.Int()
+		b, ok = strconv.AppendInt(append(b, c.number...), n, 10), n >= -maxExact && n <= maxExact
+	case offprint.Float:
+		f := v.Float()
+		b, ok = append(b, c.number...), !math.IsNaN(f) && !math.IsInf(f, 0)
+		b = v.Append(b, nil)
+	case offprint.Decimal:
+		var lost bool
+		b, lost, ok = appendDecimal(append(b, c.number...), v, c.look.decimals)
+		if lost {
+			c.lost++
+		}
+	case offprint.Date:
+		b, ok = append(b, c.date...), inCalendar(v.Days())
+		b = strconv.AppendInt(b, v.Days()+epoch, 10)
+	case offprint.Timestamp:
+		b = append(b, c.stamp...)
+		b, ok = appendSerial(b, v, c.zone)
+	}
+	return append(b, endValue...), ok
+}
+
+// Excel counts days from 1899-12-30, wrongly before 1900-03-01.
+const (
+	epoch    = 25569              // 1970-01-01
+	firstDay = 61 - epoch         // 1900-03-01
+	lastDay  = 2958465 - epoch    // 9999-12-31
+	aDay     = 24 * 3600 * 1000e3 // in microseconds
+)
+
+func inCalendar(days int64) bool { return days >= firstDay && days <= lastDay }
+
+// appendSerial writes a wall clock as days and a fraction, with as many digits
+// as keep each microsecond.
+func appendSerial(b []byte, v offprint.Value, zone *time.Location) ([]byte, bool) {
+	micros, _ := v.Wall(zone)
+	if micros < firstDay*aDay || micros >= (lastDay+1)*aDay {
+		return b, false
+	}
+	micros += epoch * aDay
+	b = strconv.AppendInt(b, micros/aDay, 10)
+	rest := uint64(micros % aDay)
+	if rest == 0 {
+		return b, true
+	}
+	fraction := (rest*62500 + 2700) / 5400 // rest * 10^12 / aDay, rounded
+	b = append(b, ".000000000000"...)
+	for i := len(b) - 1; fraction > 0; i-- {
+		b[i] = byte('0' + fraction%10)
+		fraction /= 10
+	}
+	return trimZeros(b), true
+}
+
+// appendText writes a cell as text, be it because it is one or because Excel
+// has no other way to hold it.
+func (c *column) appendText(b []byte, kind offprint.Kind, v offprint.Value) []byte {
+	c.texts = true
+	switch kind {
+	case offprint.Text:
+		s := fits(v.Text())
+		if len(s) < len(v.Text()) {
+			c.cut++
+		}
+		c.empty = c.empty || s == ""
+		if spaced(s) {
+			return append(appendText(append(b, c.spaced...), s), endText...)
+		}
+		return append(appendText(append(b, c.text...), s), endText...)
+	case offprint.Bytes:
+		if s := v.Text(); len(s) > maxText/2 {
+			c.cut++
+			v = offprint.SharedBytesValue(s[:maxText/2])
+		}
+	}
+	b = append(b, c.text...)
+	start := len(b)
+	b = v.Append(b, c.zone) // digits and signs: nothing to escape
+	if len(b)-start > maxText {
+		c.cut++
+		b = b[:start+maxText]
+	}
+	return append(b, endText...)
+}

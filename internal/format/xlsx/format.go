@@ -1,0 +1,110 @@
+// Package xlsx writes Excel workbooks (ECMA-376, transitional) as a stream: a
+// sheet a part, an About sheet behind them, and nothing held but a block of
+// what is on its way out.
+//
+// The way of a row: part.write encodes it (cell.go, text.go, decimal.go) into
+// a block, pack.put compresses the blocks side by side and joins them in their
+// order. A cell is typed by its value: numbers, booleans, days and times are
+// such, and only what Excel cannot hold as one is text. Data never becomes a
+// formula or a link.
+package xlsx
+
+import (
+	"io"
+
+	"github.com/offprint/offprint"
+)
+
+// Format is the Excel workbook, .xlsx. It knows the options overflow (sheets,
+// or fail) for rows beyond the 1,048,576 of a sheet, and about (last, or off).
+var Format offprint.Format = format{}
+
+type format struct{}
+
+func (format) Name() string { return "xlsx" }
+
+func (format) Media(int) (ext, mediaType string) {
+	return ".xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+}
+
+func (format) New(w io.Writer, head offprint.Head) (offprint.Writer, error) {
+	overflow, about := head.Options["overflow"], head.Options["about"]
+	if overflow != "" && overflow != "sheets" && overflow != "fail" {
+		return nil, offprint.Errorf(offprint.Invalid, "The option overflow is sheets or fail, not %q.", overflow)
+	}
+	if about != "" && about != "last" && about != "off" {
+		return nil, offprint.Errorf(offprint.Invalid, "The option about is last or off, not %q.", about)
+	}
+	return &writer{
+		head: head, pack: newPack(w), styles: newStyles(), names: names{},
+		overflow: overflow != "fail", about: about != "off",
+	}, nil
+}
+
+// A writer writes one workbook.
+type writer struct {
+	head     offprint.Head
+	pack     *pack
+	styles   *styles
+	names    names
+	sheets   []sheet
+	part     *part
+	parts    []string // their titles
+	notes    []note
+	spare    []byte // a buffer between parts
+	warnings []offprint.Warning
+	overflow bool
+	about    bool
+}
+
+// A sheet is what the workbook says of one.
+type sheet struct {
+	name   string
+	filter string // $A$1:$J$101; empty: no table
+}
+
+// A note is what the definition says of a column.
+type note struct{ title, text string }
+
+func (w *writer) Begin(t *offprint.Table) (err error) {
+	w.part, err = w.newPart(t)
+	if err != nil {
+		return err
+	}
+	w.parts = append(w.parts, w.sheets[len(w.sheets)-1].name)
+	for _, c := range t.Columns {
+		if c.Note != "" {
+			w.notes = append(w.notes, note{c.Title, c.Note})
+		}
+	}
+	return nil
+}
+
+func (w *writer) Write(row offprint.Row) error { return w.part.write(row) }
+
+func (w *writer) End(e offprint.PartEnd) error { return w.part.end(e) }
+
+// beginSheet opens the entry of the next sheet and gives it a name.
+func (w *writer) beginSheet(titles ...string) error {
+	w.sheets = append(w.sheets, sheet{name: w.names.add(titles...)})
+	return w.pack.begin(sheetPath(len(w.sheets)))
+}
+
+func (w *writer) warn(c *column, code string, count int64, detail string) {
+	w.warnings = append(w.warnings, offprint.Warning{Code: code, Detail: detail, Column: c.Name, Count: count})
+}
+
+// Close writes the About sheet and what ties the sheets together.
+func (w *writer) Close(doc offprint.DocEnd) ([]offprint.Warning, error) {
+	if w.about || len(w.sheets) == 0 {
+		if err := w.writeAbout(doc); err != nil {
+			return nil, err
+		}
+	}
+	for _, f := range w.files() {
+		if err := w.pack.file(f.path, f.content()); err != nil {
+			return nil, err
+		}
+	}
+	return w.warnings, w.pack.close()
+}

@@ -1,0 +1,35 @@
+package xlsx
+
+import (
+	"encoding/xml"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"unicode/utf16"
+)
+
+// FuzzText holds that what Excel reads is what was written: the escaped text
+// is XML, and its content, unescaped as ECMA-376 has it, is the text.
+func FuzzText(f *testing.F) {
+	for _, s := range []string{"", "plain", "a&b<c>d", "_x0041_", "_x0041\x01", "_x005F_", "_\uFFFE_x0041\uFFFF", "\r\n\t", "\xff_x", "12345678_x0041_\x00", "日本"} {
+		f.Add(s)
+	}
+	escape := regexp.MustCompile(`_x([0-9A-Fa-f]{4})_`)
+	f.Fuzz(func(t *testing.T, s string) {
+		written := `<t xml:space="preserve">` + string(appendText(nil, s)) + `</t>`
+		var content struct {
+			Text string `xml:",chardata"`
+		}
+		if err := xml.Unmarshal([]byte(written), &content); err != nil {
+			t.Fatalf("%q is no XML: %v", written, err)
+		}
+		got := escape.ReplaceAllStringFunc(content.Text, func(e string) string {
+			n, _ := strconv.ParseUint(e[2:6], 16, 16)
+			return string(utf16.Decode([]uint16{uint16(n)}))
+		})
+		if want := strings.ToValidUTF8(s, "\uFFFD"); got != want {
+			t.Fatalf("%q became %q by %q", want, got, written)
+		}
+	})
+}
