@@ -13,19 +13,21 @@ const module = "github.com/offprint/offprint"
 // which of the outside things that have one address.
 var arrows = map[string]string{
 	".":                     "",
-	"source":                ". sql yaml",
-	"server":                ". source internal/blob internal/demo internal/desk internal/format/csv internal/format/jsonl internal/format/pdf internal/format/xlsx internal/identity internal/ledger internal/web http yaml",
+	"source":                ". internal/yaml sql",
+	"server":                ". source internal/yaml internal/blob internal/demo internal/desk internal/format/csv internal/format/jsonl internal/format/pdf internal/format/xlsx internal/identity internal/ledger internal/web http yaml",
 	"cmd/offprint":          ". server source",
 	"internal/blob":         ".",
 	"internal/demo":         ". sql",
 	"internal/desk":         ". internal/ledger",
-	"internal/format/csv":   ".",
-	"internal/format/jsonl": ".",
+	"internal/format/csv":   ". internal/format/lines",
+	"internal/format/jsonl": ". internal/format/lines",
+	"internal/format/lines": ".",
 	"internal/format/pdf":   ".",
 	"internal/format/xlsx":  ".",
-	"internal/identity":     ". jose",
+	"internal/identity":     ". jose http",
 	"internal/ledger":       ". sql river",
 	"internal/pgtest":       "sql",
+	"internal/yaml":         ". yaml",
 	"internal/web":          ". internal/desk internal/identity http",
 }
 

@@ -33,8 +33,15 @@ func (i Identity) Claim(name string) (value string, known bool) {
 	return value, value != ""
 }
 
-// Owns tells whether the run is this identity's own.
-func (i Identity) Owns(r *Run) bool { return r.Who.User == i.User && r.Who.Tenant == i.Tenant }
+// Owns tells whether the run is this identity's own, or was asked for with its
+// API key on somebody's behalf; nobody owns nothing. A key without a tenant
+// asks for all of them.
+func (i Identity) Owns(r *Run) bool {
+	if i.Via != "" && r.Who.Via == i.Via && slices.Contains(i.Scopes, "impersonate") {
+		return i.Tenant == "" || r.Who.Tenant == i.Tenant
+	}
+	return i.User != "" && r.Who.User == i.User && r.Who.Tenant == i.Tenant
+}
 
 // A Run is one asking for a report by one person, and what became of it.
 type Run struct {

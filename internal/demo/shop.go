@@ -18,10 +18,10 @@ const schema = `
 CREATE TABLE regions (code TEXT PRIMARY KEY, name TEXT NOT NULL);
 CREATE TABLE customers (
 	id INTEGER PRIMARY KEY, name TEXT NOT NULL, email TEXT, country TEXT NOT NULL, founded DATE, since DATETIME NOT NULL,
-	vip BOOLEAN NOT NULL, credit DECIMAL(14,4), note TEXT);
+	vip BOOLEAN NOT NULL, credit TEXT, note TEXT);
 CREATE TABLE orders (
 	id INTEGER PRIMARY KEY, order_no TEXT NOT NULL, ordered_at DATETIME NOT NULL, customer_id INTEGER NOT NULL, region TEXT NOT NULL, sku TEXT NOT NULL,
-	quantity INTEGER NOT NULL, price DECIMAL(12,2) NOT NULL, amount DECIMAL(12,2) NOT NULL, cents INTEGER NOT NULL, discount REAL, paid BOOLEAN,
+	quantity INTEGER NOT NULL, price TEXT NOT NULL, amount TEXT NOT NULL, cents INTEGER NOT NULL, discount TEXT, paid BOOLEAN,
 	due DATE, rating DOUBLE, comment TEXT);`
 
 const indexes = `
@@ -29,7 +29,8 @@ CREATE INDEX orders_by_time ON orders (ordered_at);
 CREATE INDEX orders_by_customer ON orders (customer_id);`
 
 // OpenShop is the path of a shop with so many orders below dir; it is made
-// there unless it was made before. Times are UTC; exact decimals are TEXT.
+// there unless it was made before. Times are UTC. Exact decimals are
+// TEXT, since a DECIMAL column of SQLite turns them into floats.
 func OpenShop(ctx context.Context, dir string, orders int) (string, error) {
 	path := filepath.Join(dir, fmt.Sprintf("shop-%d.db", orders))
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
@@ -134,8 +135,9 @@ func fillCustomers(ctx context.Context, tx *sql.Tx) error {
 }
 
 func fillOrders(ctx context.Context, tx *sql.Tx, n int) error {
-	first := First.Start(time.UTC)
-	span := int64(Last.Add(1).Start(time.UTC).Sub(first).Seconds())
+	// All of them lie within the span in every zone, from UTC-12 to UTC+14.
+	first := First.Start(time.UTC).Add(14 * time.Hour)
+	span := int64(Last.Start(time.UTC).Add(9 * time.Hour).Sub(first).Seconds())
 	return insert(ctx, tx, "INSERT INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", n, func(i int) []any {
 		r := noise(uint64(i))
 		at := first.Add(time.Duration(span*int64(i)/int64(n)) * time.Second)
@@ -145,7 +147,7 @@ func fillOrders(ctx context.Context, tx *sql.Tx, n int) error {
 		if r>>24%50 == 0 { // sent back
 			quantity, cents = -quantity, -cents
 		}
-		var discount, paid, due, rating, comment any = float64(r>>32%5) * 0.05, r>>28%3 != 0, at.AddDate(0, 0, 30).Format(time.DateOnly), nil, nil
+		var discount, paid, due, rating, comment any = money(int64(r>>32%5) * 5), r>>28%3 != 0, at.AddDate(0, 0, 30).Format(time.DateOnly), nil, nil
 		if r>>36%7 == 0 {
 			discount, paid = nil, nil
 		}

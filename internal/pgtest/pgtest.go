@@ -37,12 +37,18 @@ var one struct {
 // Main runs the tests and then ends the server, if one was started.
 func Main(m *testing.M) {
 	code := m.Run()
+	Stop()
+	os.Exit(code)
+}
+
+// Stop ends the server behind URL, for a TestMain that cannot call Main.
+func Stop() {
 	one.Lock()
+	defer one.Unlock()
 	if one.server != nil {
 		one.server.Stop()
+		one.server = nil
 	}
-	one.Unlock()
-	os.Exit(code)
 }
 
 // URL is a fresh, empty database. A machine without PostgreSQL fails the test.

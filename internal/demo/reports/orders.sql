@@ -23,7 +23,7 @@ columns:
   quantity:   {title: Quantity, total: sum}
   price:      {title: Price, as: money}
   amount:     {title: Amount, as: money, total: sum}
-  discount:   {title: Discount, as: percent}
+  discount:   {title: Discount, as: number}
   paid:       {title: Paid}
   due:        {title: Due}
   rating:     {title: Rating}

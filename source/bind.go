@@ -1,0 +1,203 @@
+package source
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/offprint/offprint"
+)
+
+// A statement is a query as the database gets it.
+type statement struct {
+	text  string
+	args  []arg
+	spans []stretch
+	query *query
+}
+
+// An arg is one bound value: nil, or a type of offprint.Params. A []any is an
+// array.
+type arg struct {
+	value any
+	kinds offprint.ParamType
+	text  bool // declared as text: nothing around it tells its type
+}
+
+// A stretch ties a place of a statement to the file.
+type stretch struct{ sent, written int }
+
+// bind makes the statement of a request. A missing claim is a PermissionDenied.
+func (q *query) bind(req offprint.Request) (*statement, error) {
+	b := binder{query: q, numbers: map[string]int{}, req: req}
+	text, spans, err := q.render(req.Params.Has, b.placeholders)
+	if err != nil {
+		return nil, err
+	}
+	return &statement{text: text, args: b.args, spans: spans, query: q}, nil
+}
+
+// bindTypes is the statement with the named optional parameters given and
+// without values, for preparing only.
+func (q *query) bindTypes(given func(name string) bool) *statement {
+	b := binder{query: q, numbers: map[string]int{}, typesOnly: true}
+	text, spans, _ := q.render(given, b.placeholders) // errs only over values
+	return &statement{text: text, args: b.args, spans: spans, query: q}
+}
+
+// render joins the pieces. What stands in [[ ]] falls away when a parameter in
+// it is not given; write says what a parameter becomes.
+func (q *query) render(given func(name string) bool, write func(piece) (string, error)) (string, []stretch, error) {
+	var text strings.Builder
+	var spans []stretch
+	dropping := false
+	for i, p := range q.pieces {
+		switch {
+		case p.kind == openPiece:
+			dropping = fallsAway(q.pieces[i+1:], given)
+		case p.kind == closePiece:
+			dropping = false
+		case dropping:
+			continue
+		case p.kind == sqlPiece:
+			spans = append(spans, stretch{text.Len(), p.at})
+			text.WriteString(p.text)
+			continue
+		}
+		written := " "
+		if p.kind == paramPiece {
+			var err error
+			if written, err = write(p); err != nil {
+				return "", nil, err
+			}
+		}
+		spans = append(spans, stretch{text.Len(), p.at})
+		text.WriteString(written)
+	}
+	return text.String(), spans, nil
+}
+
+func fallsAway(inside []piece, given func(name string) bool) bool {
+	for _, p := range inside {
+		if p.kind == closePiece {
+			return false
+		}
+		if p.kind == paramPiece && p.name != userName && !given(p.name) {
+			return true
+		}
+	}
+	return false
+}
+
+// A binder gives every value one number, wherever it stands: PostgreSQL would
+// otherwise not see that two date_trunc(:unit, day) are the same.
+type binder struct {
+	*query
+	req       offprint.Request
+	numbers   map[string]int
+	args      []arg
+	typesOnly bool
+}
+
+func (b *binder) placeholders(p piece) (string, error) {
+	a := arg{kinds: p.kinds, text: p.use == nullUse && p.kinds == offprint.TextParam}
+	if b.typesOnly {
+		if p.many && p.use != inUse {
+			a.value = []any{}
+		}
+		return b.number(p, a, ""), nil
+	}
+	value, err := p.value(b.req)
+	if err != nil {
+		return "", err
+	}
+	list, many := value.([]any)
+	if !many || p.use != inUse {
+		a.value = value
+		return b.number(p, a, ""), nil
+	}
+	if len(list) == 0 { // IN () is no SQL; IN (NULL) finds no row either
+		return "NULL", nil
+	}
+	var all []string
+	for i, one := range list {
+		a.value = one
+		all = append(all, b.number(p, a, "#"+strconv.Itoa(i)))
+	}
+	return strings.Join(all, ", "), nil
+}
+
+func (b *binder) number(p piece, a arg, item string) string {
+	key := p.text + item
+	if a.text {
+		key += "?"
+	}
+	n, ok := b.numbers[key]
+	if !ok {
+		b.args = append(b.args, a)
+		n = len(b.args)
+		b.numbers[key] = n
+	}
+	return b.dialect.placeholder + strconv.Itoa(n)
+}
+
+// value is what a parameter stands for in a request; nil when it was left out.
+func (p *piece) value(req offprint.Request) (any, error) {
+	if p.name == userName {
+		claim, known := req.Who.Claim(p.field)
+		if !known {
+			return nil, offprint.Errorf(offprint.PermissionDenied, "This report needs to know your %s, and your sign-in does not say it. Ask whoever runs this service.", p.field)
+		}
+		return claim, nil
+	}
+	value := req.Params[p.name]
+	if period, ok := value.(offprint.Period); ok {
+		return p.of(period, zoneOf(req)), nil
+	}
+	if p.many {
+		return listOf(value), nil
+	}
+	return value, nil
+}
+
+func listOf(value any) any {
+	if value == nil {
+		return nil
+	}
+	if list, ok := value.([]any); ok {
+		return list
+	}
+	return []any{value}
+}
+
+func (p *piece) of(period offprint.Period, zone *time.Location) any {
+	switch p.field {
+	case "start":
+		return period.From
+	case "end":
+		return period.End()
+	case "start_at":
+		return period.StartAt(zone)
+	}
+	return period.EndAt(zone)
+}
+
+func zoneOf(req offprint.Request) *time.Location {
+	if req.Zone == nil {
+		return time.UTC
+	}
+	return req.Zone
+}
+
+// problem is what the database said about a place in the statement, as a
+// place in the file; without a place it is about the query as a whole.
+func (s *statement) problem(sent int, what string) Problem {
+	at := s.query.begin + len(s.query.text[s.query.begin:s.query.end]) - len(strings.TrimLeft(s.query.text[s.query.begin:s.query.end], " \t\n"))
+	for _, span := range s.spans {
+		if sent >= span.sent {
+			at = max(at, span.written+sent-span.sent)
+		}
+	}
+	line, column := place(s.query.text, min(at, s.query.end))
+	return Problem{File: s.query.file, Line: line, Column: column, Text: what}
+}

@@ -1,0 +1,134 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/offprint/offprint"
+)
+
+// A Config says where a database is and what may be asked of it.
+type Config struct {
+	Name            string
+	URL             string        // postgres://user@host/database, sqlite:FILE
+	MaxConnections  int           // runs that may read at a time; 0: 4
+	FirstRowTimeout time.Duration // 0: 30 minutes
+	Timeout         time.Duration // of all that a run reads; 0: 24 hours
+	TimeZone        string        // IANA: in which it keeps times without a zone; empty: UTC
+}
+
+// A Database is one configured source of rows. It connects when it is first
+// asked, is only ever read from, and is safe for use by many goroutines.
+type Database struct {
+	name     string
+	firstRow time.Duration
+	timeout  time.Duration
+	engine   engine
+}
+
+// An engine is one kind of database.
+type engine interface {
+	dialect() dialect
+	// begin begins a read-only snapshot; it waits for a free connection. Not
+	// held, each query sees its own moment.
+	begin(ctx context.Context, zone *time.Location, held bool) (snapshot, error)
+	// fault says what an error of the database over a statement means.
+	fault(err error, sent string) fault
+	// literal writes a value as the database's own SQL.
+	literal(value any, p piece) string
+	// prologue comes before the literal SQL.
+	prologue(zone *time.Location) string
+	close()
+}
+
+// A fault is an error of a database as we understand it.
+type fault struct {
+	code offprint.Code // empty: ours, or not known
+	text string        // what the database said of the query
+	at   int           // the byte of the statement, from 1; 0: not said
+}
+
+// A snapshot is one read-only transaction on one connection. Only stop may be
+// called from another goroutine.
+type snapshot interface {
+	asOf() time.Time
+	// describe prepares only.
+	describe(s *statement) ([]offprint.Column, error)
+	// query begins to answer; once it is back, the first row is known.
+	query(s *statement, columns []column) (*answer, error)
+	// stop ends the query at the database, soon.
+	stop()
+	// end lets the connection go; it is worth keeping if all was read.
+	end(all bool)
+}
+
+// An answer is the rows of one statement.
+type answer struct {
+	columns   []offprint.Column
+	estimated int64
+	next      func() (offprint.Row, error) // nil after the last
+	close     func() error                 // after the last row, or to skip the others
+}
+
+const (
+	defaultConnections = 4
+	defaultFirstRow    = 30 * time.Minute
+	defaultTimeout     = 24 * time.Hour
+)
+
+// Open reads a configuration. It does not connect. Its error says what is
+// wrong with it and never shows a password.
+func Open(c Config) (*Database, error) {
+	zone, err := time.LoadLocation(c.TimeZone)
+	if err != nil || c.TimeZone == "Local" {
+		return nil, c.wrong("time_zone " + c.TimeZone + " is not known. Write it as in Europe/Berlin.")
+	}
+	if c.MaxConnections < 0 || c.FirstRowTimeout < 0 || c.Timeout < 0 {
+		return nil, c.wrong("max_connections and the time-outs cannot be below 0.")
+	}
+	if c.MaxConnections == 0 {
+		c.MaxConnections = defaultConnections
+	}
+	db := &Database{name: c.Name, firstRow: c.FirstRowTimeout, timeout: c.Timeout}
+	if db.firstRow == 0 {
+		db.firstRow = defaultFirstRow
+	}
+	if db.timeout == 0 {
+		db.timeout = defaultTimeout
+	}
+	scheme, rest, _ := strings.Cut(c.URL, ":")
+	switch scheme {
+	case "postgres", "postgresql":
+		db.engine, err = openPostgres(c)
+	case "sqlite":
+		db.engine, err = openSQLite(c, strings.TrimPrefix(rest, "//"), zone)
+	default:
+		err = c.wrong("the URL begins with neither postgres:// nor sqlite:. Write postgres://user:password@host/database or sqlite:FILE.")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return db, nil
+}
+
+func (c Config) wrong(what string) error { return errors.New("source " + c.Name + ": " + what) }
+
+// Close lets all connections go; it waits for the runs that still read.
+func (d *Database) Close() error {
+	d.engine.close()
+	return nil
+}
+
+// Name is the source's name in the configuration.
+func (d *Database) Name() string { return d.name }
+
+// hidden is text without the password of a URL.
+func hidden(text string, u *url.URL) string {
+	if password, ok := u.User.Password(); ok && password != "" {
+		text = strings.ReplaceAll(text, password, "xxxxx")
+	}
+	return text
+}

@@ -1,0 +1,167 @@
+package source
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/offprint/offprint"
+	"github.com/offprint/offprint/internal/yaml"
+)
+
+// A Definition is one SQL file that has been read and found right.
+type Definition struct {
+	report     offprint.Report // without its source
+	file       string          // its path, for problems
+	db         *Database
+	parts      []part
+	timeout    time.Duration // 0: the database's
+	named      bool          // the header names a source, known or not
+	noSnapshot bool
+	tenants    string
+}
+
+// A part is one block: a query and what is said about its columns.
+type part struct {
+	name    string
+	title   offprint.Words
+	columns []column
+	query   *query
+}
+
+// Parse reads one definition. The path gives the report's name and group, as
+// in sales/orders.sql, and stands in front of each problem. With problems
+// there is no definition; all of them come at once.
+func Parse(file, text string, sources map[string]*Database) (*Definition, Problems) {
+	d := &Definition{file: file}
+	d.report = offprint.Report{
+		Name: strings.TrimSuffix(path.Base(file), ".sql"),
+		Text: text, Version: version(text), Options: map[string]string{},
+	}
+	var problems Problems
+	if !offprint.ValidName(d.report.Name) {
+		problems = append(problems, Problem{File: file, Text: "The file's name is the report's: a letter from a to z, then at most 62 letters, digits, - and _, then .sql."})
+	}
+	plain := strings.ReplaceAll(strings.TrimPrefix(text, "\uFEFF"), "\r\n", "\n")
+	if !utf8.ValidString(plain) || strings.ContainsRune(plain, 0) {
+		return nil, append(problems, Problem{File: file, Text: "The file is no UTF-8 text. Save it as UTF-8."})
+	}
+	blocks, problems := split(file, plain, problems)
+	for i, b := range blocks {
+		d.block(i, b, sources, &problems)
+	}
+	if len(blocks) > 0 {
+		d.queries(plain, blocks, &problems)
+	}
+	if problems != nil {
+		return nil, problems.InOrder()
+	}
+	return d, nil
+}
+
+// version is what tells two texts apart: the first 16 hexadecimal digits of
+// the text's SHA-256.
+func version(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:8])
+}
+
+// Report is what may be asked for.
+func (d *Definition) Report() *offprint.Report {
+	r := d.report
+	r.Source = d
+	return &r
+}
+
+// KeepsTenantsApart tells whether the definition filters by the asker's tenant
+// or says that its rows are for all tenants.
+func (d *Definition) KeepsTenantsApart() bool {
+	return d.tenants == "shared" || slices.ContainsFunc(d.parts, func(p part) bool {
+		return slices.ContainsFunc(p.query.pieces, func(x piece) bool { return x.name == userName && x.field == "tenant" })
+	})
+}
+
+// A block is a header and the query below it, by their places in the text.
+type block struct {
+	begin        int // of /*---
+	above        int // lines before it
+	yaml         string
+	query, until int
+}
+
+var further = regexp.MustCompile(`(?m)^[ \t]*/\*---`)
+
+const opens, closes = "/*---", "---*/"
+
+// split finds the blocks of a text.
+func split(file, text string, problems Problems) ([]block, Problems) {
+	wrong := func(offset int, what string) {
+		line, column := place(text, offset)
+		problems = append(problems, Problem{File: file, Line: line, Column: column, Text: what})
+	}
+	at := len(text) - len(strings.TrimLeft(text, " \t\n"))
+	if !strings.HasPrefix(text[at:], opens) {
+		wrong(min(at, len(text)), "A report begins with its header: /*---, lines of YAML, ---*/, and then the query.")
+		return nil, problems
+	}
+	var blocks []block
+	for {
+		b := block{begin: at, above: strings.Count(text[:at], "\n")}
+		inside := at + len(opens)
+		length := strings.Index(text[inside:], closes)
+		if length < 0 {
+			wrong(at, "This header never ends. Close it with ---*/.")
+			return nil, problems
+		}
+		b.yaml = text[inside : inside+length]
+		for i := range len(b.yaml) - 1 {
+			if pair := b.yaml[i : i+2]; pair == "/*" || pair == "*/" {
+				wrong(inside+i, "A header holds neither /* nor */, for it is itself a comment of the query. It ends with ---*/.")
+			}
+		}
+		b.query, b.until = inside+length+len(closes), len(text)
+		next := further.FindStringIndex(text[b.query:])
+		if next != nil {
+			b.until = b.query + next[0]
+			at = b.query + next[1] - len(opens)
+		}
+		if blocks = append(blocks, b); next == nil {
+			return blocks, problems
+		}
+	}
+}
+
+// place is the line and column of an offset, in characters from 1.
+func place(text string, offset int) (line, column int) {
+	before := text[:offset]
+	return strings.Count(before, "\n") + 1, utf8.RuneCountInString(before[strings.LastIndexByte(before, '\n')+1:]) + 1
+}
+
+// queries scans the query of every part, once the headers have told what
+// parameters there are and which database reads it.
+func (d *Definition) queries(text string, blocks []block, problems *Problems) {
+	if d.db == nil {
+		return
+	}
+	used := map[string]bool{}
+	for i, b := range blocks {
+		q := &query{file: d.file, text: text, begin: b.query, end: b.until, dialect: d.db.engine.dialect()}
+		q.scan(d.report.Parameters)
+		*problems = append(*problems, q.problems...)
+		for _, p := range q.pieces {
+			used[p.name] = true
+		}
+		d.parts[i].query = q
+	}
+	h := yaml.Reader{File: d.file, Above: blocks[0].above, Problems: problems}
+	for _, p := range d.report.Parameters {
+		if !used[p.Name] && p.Name != "" {
+			h.Wrong(nil, "No query uses the parameter %s. Write :%s where it belongs, or take it out.", p.Name, p.Name)
+		}
+	}
+}

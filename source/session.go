@@ -1,0 +1,234 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/offprint/offprint"
+)
+
+// A session answers one request: a snapshot, and a query for each part in it.
+type session struct {
+	*Definition
+	locale     string
+	statements []*statement
+	snapshot   snapshot
+
+	ctx    context.Context // ends with the asker's, or by a time-out
+	cancel context.CancelCauseFunc
+	first  *time.Timer // until the first row of a part
+	whole  *time.Timer
+	unhook func() bool
+
+	using    sync.Mutex // held while the parts are ranged over
+	released bool
+}
+
+// Open begins the snapshot of a request; it is how a Definition is an
+// offprint.Source.
+func (d *Definition) Open(ctx context.Context, req offprint.Request) (*offprint.Document, error) {
+	s := &session{Definition: d, locale: req.Locale}
+	for _, p := range d.parts {
+		statement, err := p.query.bind(req)
+		if err != nil {
+			return nil, err
+		}
+		s.statements = append(s.statements, statement)
+	}
+	s.watch(ctx)
+	snapshot, err := d.db.engine.begin(s.ctx, zoneOf(req), !d.noSnapshot)
+	if err != nil {
+		err = s.failed(err, nil)
+		s.stopTimers()
+		return nil, err
+	}
+	s.snapshot = snapshot
+	s.unhook = context.AfterFunc(s.ctx, s.ended)
+	return &offprint.Document{AsOf: snapshot.asOf(), Parts: s.parts}, nil
+}
+
+// watch starts the time-outs. They are ours and act by cancel: the database's
+// own would count the time it spends writing to a slow reader.
+func (s *session) watch(ctx context.Context) {
+	s.ctx, s.cancel = context.WithCancelCause(ctx)
+	timeout := s.db.timeout
+	if s.timeout > 0 {
+		timeout = s.timeout
+	}
+	s.first = time.AfterFunc(s.db.firstRow, func() { s.cancel(s.tooLong("begin to answer within", s.db.firstRow)) })
+	s.whole = time.AfterFunc(timeout, func() { s.cancel(s.tooLong("finish within", timeout)) })
+}
+
+func (s *session) stopTimers() {
+	s.first.Stop()
+	s.whole.Stop()
+	s.cancel(nil)
+}
+
+func (s *session) tooLong(what string, limit time.Duration) error {
+	err := offprint.Errorf(offprint.SourceTimeout, "It did not %s %s. Ask for less, such as a shorter period.", what, spoken(limit))
+	err.Title = "The " + s.db.name + " database took too long"
+	return err
+}
+
+// spoken is a length of time as people say it.
+func spoken(d time.Duration) string {
+	n, unit := d.Seconds(), "second"
+	switch {
+	case d >= 2*time.Hour:
+		n, unit = d.Hours(), "hour"
+	case d >= 2*time.Minute:
+		n, unit = d.Minutes(), "minute"
+	}
+	if n != 1 {
+		unit += "s"
+	}
+	return fmt.Sprintf("%.4g %s", n, unit)
+}
+
+// ended follows the end of the context, whoever ended it and wherever the
+// reader is: the query ends at the database at once, and what is held goes
+// when the reader has come back.
+func (s *session) ended() {
+	s.snapshot.stop()
+	s.using.Lock()
+	defer s.using.Unlock()
+	s.release(false)
+}
+
+// release lets go of everything, once. Only who holds using may call it.
+func (s *session) release(all bool) {
+	if s.released {
+		return
+	}
+	s.released = true
+	all = s.unhook() && all // stop may be on its way to this very connection
+	s.snapshot.end(all)
+	s.stopTimers()
+}
+
+func (s *session) parts(yield func(*offprint.Table, error) bool) {
+	s.using.Lock()
+	defer s.using.Unlock()
+	all := false
+	defer func() { s.release(all) }()
+	for i, statement := range s.statements {
+		r := &reading{session: s, statement: statement}
+		table, err := r.open(&s.Definition.parts[i])
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		if !yield(table, nil) || r.broken {
+			return
+		}
+		last := i == len(s.statements)-1
+		if last || r.done {
+			all = last && r.done
+			continue
+		}
+		if err := r.answer.close(); err != nil {
+			yield(nil, s.failed(err, statement))
+			return
+		}
+	}
+}
+
+// A reading is the way through the rows of one part.
+type reading struct {
+	*session
+	statement *statement
+	answer    *answer
+	done      bool // all rows were read
+	broken    bool // by an error
+}
+
+func (r *reading) open(p *part) (*offprint.Table, error) {
+	if r.released || r.ctx.Err() != nil {
+		return nil, r.failed(context.Canceled, nil)
+	}
+	r.first.Reset(r.db.firstRow)
+	answer, err := r.snapshot.query(r.statement, p.columns)
+	if err != nil {
+		return nil, r.failed(err, r.statement)
+	}
+	r.first.Stop()
+	r.answer = answer
+	if err := p.lay(answer.columns, r.locale); err != nil {
+		return nil, err
+	}
+	return &offprint.Table{
+		Name: p.name, Title: p.titleIn(r.Definition, r.locale), Columns: answer.columns,
+		RowsEstimated: answer.estimated, Rows: r.rows,
+	}, nil
+}
+
+func (p *part) titleIn(d *Definition, locale string) string {
+	if title := p.title.In(locale); title != "" {
+		return title
+	}
+	return d.report.TitleIn(locale)
+}
+
+func (r *reading) rows(yield func(offprint.Row, error) bool) {
+	for !r.done && !r.broken {
+		row, err := r.answer.next()
+		if err != nil {
+			r.broken = true
+			yield(nil, r.failed(err, r.statement))
+			return
+		}
+		if row == nil {
+			r.done = true
+			return
+		}
+		if !yield(row, nil) {
+			return
+		}
+	}
+}
+
+// failed is what became of the request, for people. The context's own end
+// comes first: what the database says then is only its echo.
+func (s *session) failed(err error, at *statement) error {
+	if cause := context.Cause(s.ctx); cause != nil {
+		return cause
+	}
+	var told *offprint.Error
+	if errors.As(err, &told) {
+		return err
+	}
+	sent := ""
+	if at != nil {
+		sent = at.text
+	}
+	f := s.db.engine.fault(err, sent)
+	if f.code == "" {
+		return fmt.Errorf("source %s: %w", s.db.name, err)
+	}
+	if at != nil && f.text != "" {
+		err = errors.Join(at.problem(f.at-1, f.text), err)
+	}
+	return s.db.told(f.code).Because(fmt.Errorf("source %s: %w", s.db.name, err))
+}
+
+// told says a fault of the database in sentences without SQL, addresses or values.
+func (d *Database) told(code offprint.Code) *offprint.Error {
+	title, detail := "", ""
+	switch code {
+	case offprint.SourceUnavailable:
+		title, detail = "did not answer", "Your request is kept and tried again."
+	case offprint.PermissionDenied:
+		title, detail = "does not allow this", "Ask whoever runs this service for the right to read what the report reads."
+	case offprint.SourceTimeout:
+		title, detail = "ended the query before it was done", "Ask for less, such as a shorter period, or ask whoever runs the database."
+	default:
+		title, detail = "refused the query", "Nothing was made. Either a parameter has a value that the database cannot use, or the report must be mended by whoever wrote it."
+	}
+	err := offprint.Errorf(code, "%s", detail)
+	err.Title = "The " + d.name + " database " + title
+	return err
+}

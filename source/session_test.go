@@ -1,0 +1,120 @@
+package source_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/offprint/offprint/source"
+)
+
+// both are a PostgreSQL and an SQLite with a table n of one row, of which two
+// runs may read at a time; and a way to write into it.
+func both(t *testing.T) map[string]func(t *testing.T) (db *source.Database, write func(sql string)) {
+	return map[string]func(t *testing.T) (*source.Database, func(string)){
+		"PostgreSQL": func(t *testing.T) (*source.Database, func(string)) {
+			_, beside := server(t, `CREATE TABLE n (n int)`, `INSERT INTO n VALUES (1)`)
+			db := open(t, source.Config{Name: "shop", URL: beside.Config().ConnString(), MaxConnections: 2})
+			return db, func(sql string) {
+				if _, err := beside.Exec(t.Context(), sql); err != nil {
+					t.Error(err)
+				}
+			}
+		},
+		"SQLite": func(t *testing.T) (*source.Database, func(string)) {
+			file := filepath.Join(t.TempDir(), "shop.db")
+			fill(t, file, `PRAGMA journal_mode = WAL`, `CREATE TABLE n (n INTEGER)`, `INSERT INTO n VALUES (1)`)
+			db := open(t, source.Config{Name: "shop", URL: "sqlite:" + file, MaxConnections: 2})
+			return db, func(sql string) { fill(t, file, sql) }
+		},
+	}
+}
+
+func TestPartsReadOneSnapshotUnlessItIsOff(t *testing.T) {
+	for name, make := range both(t) {
+		for snapshot, want := range map[string]string{"on": "[1 1]", "off": "[1 2]"} {
+			t.Run(name+" "+snapshot, func(t *testing.T) {
+				db, write := make(t)
+				r := report(t, db, "/*---\nsnapshot: "+snapshot+"\n---*/\nSELECT count(*) AS n FROM n\n/*---\npart: after\n---*/\nSELECT count(*) AS n FROM n")
+				doc, err := r.Source.Open(t.Context(), ask(t, r, ""))
+				if err != nil {
+					t.Fatal(err)
+				}
+				var got []string
+				for table, err := range doc.Parts {
+					if err != nil {
+						t.Fatal(err)
+					}
+					for row := range table.Rows {
+						got = append(got, row[0].String())
+					}
+					write(`INSERT INTO n VALUES (2)`)
+				}
+				if fmt.Sprint(got) != want {
+					t.Errorf("got %v, want %s", got, want)
+				}
+			})
+		}
+	}
+}
+
+func TestAPartMayBePassedOver(t *testing.T) {
+	for name, make := range both(t) {
+		t.Run(name, func(t *testing.T) {
+			db, _ := make(t)
+			r := report(t, db, head+"WITH RECURSIVE x(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM x WHERE n < 1000) SELECT n FROM x\n/*---\npart: after\n---*/\nSELECT n FROM n")
+			doc, err := r.Source.Open(t.Context(), ask(t, r, ""))
+			if err != nil {
+				t.Fatal(err)
+			}
+			rows := 0
+			for table, err := range doc.Parts {
+				if err != nil {
+					t.Fatal(err)
+				}
+				for range table.Rows {
+					if rows++; rows == 2 {
+						break
+					}
+				}
+			}
+			if rows != 3 {
+				t.Errorf("%d rows, want two of the first part and one of the second", rows)
+			}
+		})
+	}
+}
+
+func TestManyMayReadAtOnce(t *testing.T) {
+	for name, make := range both(t) {
+		t.Run(name, func(t *testing.T) {
+			db, _ := make(t)
+			r := report(t, db, head+"WITH RECURSIVE x(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM x WHERE n < 3) SELECT n FROM x")
+			req := ask(t, r, "")
+			var readers sync.WaitGroup
+			for range 8 {
+				readers.Go(func() {
+					for range 5 {
+						if got, err := read(t, r, req); err != nil || got != "n\n1\n2\n3\n" {
+							t.Errorf("%q, %v", got, err)
+						}
+					}
+				})
+			}
+			readers.Wait()
+		})
+	}
+}
+
+func TestADatabaseConnectsOnlyWhenAsked(t *testing.T) {
+	for _, url := range []string{"postgres://test@127.0.0.1:1/shop", "sqlite:/nowhere/shop.db"} {
+		db := open(t, source.Config{Name: "shop", URL: url})
+		if db.Name() != "shop" {
+			t.Error(db.Name())
+		}
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
