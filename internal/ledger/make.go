@@ -1,0 +1,385 @@
+package ledger
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/rivertype"
+
+	"github.com/offprint/offprint"
+)
+
+// maker takes tickets of the make queue.
+type maker struct {
+	river.WorkerDefaults[makeTicket]
+	w *work
+}
+
+// Work takes one ticket. After an error River gives the ticket up and the
+// reaper issues another, if the run still waits.
+func (m *maker) Work(ctx context.Context, t *river.Job[makeTicket]) error {
+	w := m.w
+	if err := w.fail("start: fetched"); err != nil {
+		return err
+	}
+	r, err := w.get(ctx, t.Args.Run)
+	if errors.Is(err, errNoRun) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if r.State != offprint.Queued || r.epoch != t.Args.Epoch {
+		return nil // a stale ticket
+	}
+	if w.draining.Load() {
+		return w.tx(ctx, "hand on", func(tx *sql.Tx) error { return w.reissue(ctx, tx, r.ID, r.epoch, r.ticket) })
+	}
+	if held, until := w.admit(&r); held != "" {
+		return w.holdBack(ctx, t, &r, held, until)
+	}
+	return w.make(ctx, t, r)
+}
+
+func (w *work) admit(r *record) (held string, until time.Time) {
+	if w.Admit == nil {
+		return "", time.Time{}
+	}
+	return w.Admit(r.Run)
+}
+
+func (w *work) holdBack(ctx context.Context, t *river.Job[makeTicket], r *record, heldFor string, until time.Time) error {
+	err := w.tx(ctx, "hold", func(tx *sql.Tx) error {
+		if err := w.hold(ctx, tx, r, heldFor, until); err != nil {
+			return err
+		}
+		return complete(ctx, tx, t)
+	})
+	if errors.Is(err, errNotOurs) {
+		return nil
+	}
+	return err // of an unknown outcome too: the fence and River both keep what happened
+}
+
+// make is the way of one epoch from Start to its end.
+func (w *work) make(ctx context.Context, t *river.Job[makeTicket], r record) error {
+	definition, err := w.Definition(ctx, r.Report, r.Version)
+	if err != nil {
+		return err
+	}
+	alone := r.Losses >= lossesUntilAlone
+	begun := w.turn.try(alone)
+	j, err := w.take(ctx, t, r, begun)
+	if err != nil {
+		if begun {
+			w.turn.leave()
+		}
+		return ignore(err, errNotOurs)
+	}
+	j.Definition, j.Alone = definition, alone
+	own, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	j.cancel = cancel
+	defer cancel(nil)
+	w.keep(j)
+	defer w.drop(j)
+	stop := context.AfterFunc(ctx, func() { w.look(own, j) }) // River says cancel; the ledger says why
+	defer stop()
+	if !begun {
+		err = w.wait(own, j)
+	}
+	var made Made
+	if err == nil {
+		made, err = w.call(own, j)
+		w.turn.leave()
+	}
+	err = w.settle(own, t, j, made, err)
+	return errors.Join(err, w.release(context.WithoutCancel(ctx), false))
+}
+
+func ignore(err, what error) error {
+	if errors.Is(err, what) {
+		return nil
+	}
+	return err
+}
+
+// take starts the run. When COMMIT's answer is lost it reads back whose it is.
+func (w *work) take(ctx context.Context, t *river.Job[makeTicket], r record, begun bool) (*Job, error) {
+	owner := w.name + "/" + strconv.FormatInt(t.ID, 10)
+	step, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepLimit)
+	defer cancel()
+	err := w.tx(step, "start", func(tx *sql.Tx) error { return w.start(step, tx, &r, owner, begun) })
+	if errors.Is(err, errNotOurs) {
+		return nil, err
+	}
+	if err != nil && !w.tookAnyway(ctx, &r, owner) {
+		return nil, err
+	}
+	w.hub.nudge(changeOf(&r.Run))
+	return &Job{Run: r.Run, is: r, phase: offprint.Querying, progress: offprint.Progress{AtLeast: r.Progress.AtLeast}}, nil
+}
+
+// tookAnyway asks for as long as the lease would last.
+func (w *work) tookAnyway(ctx context.Context, r *record, owner string) bool {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.o.Lease)
+	defer cancel()
+	for ctx.Err() == nil {
+		now, err := w.get(ctx, r.ID)
+		if err == nil {
+			return now.epoch == r.epoch && now.owner == owner
+		}
+		pause(ctx, 200*time.Millisecond)
+	}
+	return false
+}
+
+// wait waits until the run may begin in this process, and says so to the
+// ledger: from then on it is a loss if the process ends.
+func (w *work) wait(ctx context.Context, j *Job) error {
+	if err := w.turn.wait(ctx, j.Alone); err != nil {
+		return context.Cause(ctx)
+	}
+	happened, err := exec(ctx, w.db, `UPDATE running SET begun = 1 WHERE run = $1 AND epoch = $2`, j.Run.ID, j.is.epoch)
+	if err == nil && happened {
+		return nil
+	}
+	w.turn.leave()
+	if err == nil {
+		err = ErrLost
+	}
+	return err
+}
+
+// graceAfterDrain is how long a Make may take to come back before its run is
+// handed back without it; the fence holds against what it does after.
+const graceAfterDrain = 3 * time.Second
+
+type result struct {
+	made Made
+	err  error
+}
+
+// call calls Make on a goroutine of its own, because Make may spoil its thread.
+func (w *work) call(ctx context.Context, j *Job) (Made, error) {
+	done := make(chan result, 1)
+	go func() {
+		var r result
+		ended := false
+		defer func() {
+			if p := recover(); p != nil {
+				r.err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+			} else if !ended {
+				r.err = errors.New("the goroutine of Make ended without an answer")
+			}
+			done <- r
+		}()
+		r.made, r.err = w.Make(ctx, j)
+		ended = true
+	}()
+	select {
+	case r := <-done:
+		return r.made, r.err
+	case <-ctx.Done():
+	}
+	if !errors.Is(context.Cause(ctx), ErrDrain) {
+		r := <-done
+		return r.made, r.err
+	}
+	select {
+	case r := <-done:
+		return r.made, r.err
+	case <-time.After(graceAfterDrain):
+		return Made{}, ErrDrain
+	}
+}
+
+// settle writes what came of the attempt.
+func (w *work) settle(ctx context.Context, t *river.Job[makeTicket], j *Job, made Made, err error) error {
+	j.settling.Store(true)
+	cause := context.Cause(ctx)
+	ctx = context.WithoutCancel(ctx)
+	switch {
+	case errors.Is(cause, ErrCanceled):
+		return nil
+	case err == nil:
+		err = w.finish(ctx, t, j, made)
+		if err == nil || !badData(err) {
+			return err
+		}
+		return w.failed(ctx, t, j, fmt.Errorf("finish: %w", err))
+	case errors.Is(cause, ErrLost):
+		return nil
+	case errors.Is(cause, ErrDrain):
+		return w.finally(ctx, "hand back", t, j, func(ctx context.Context, tx *sql.Tx) error {
+			return w.requeue(ctx, tx, &j.is, requeuing{until: j.is.RetryUntil, problem: j.is.Problem})
+		})
+	}
+	return w.failed(ctx, t, j, err)
+}
+
+func (w *work) finish(ctx context.Context, t *river.Job[makeTicket], j *Job, made Made) error {
+	j.mu.Lock()
+	if made.AsOf.IsZero() {
+		made.AsOf = j.asOf
+	}
+	j.mu.Unlock()
+	return w.finally(ctx, "finish", t, j, func(ctx context.Context, tx *sql.Tx) error {
+		return w.end(ctx, tx, &j.is, ending{state: offprint.Succeeded, made: &made})
+	})
+}
+
+// failed ends the attempt: another one later, or none.
+func (w *work) failed(ctx context.Context, t *river.Job[makeTicket], j *Job, err error) error {
+	p := w.problem(ctx, j, err)
+	next, again := w.next(j, err, p)
+	if again {
+		return w.finally(ctx, "fail", t, j, func(ctx context.Context, tx *sql.Tx) error { return w.requeue(ctx, tx, &j.is, next) })
+	}
+	return w.finally(ctx, "fail", t, j, func(ctx context.Context, tx *sql.Tx) error {
+		return w.end(ctx, tx, &j.is, ending{state: offprint.Failed, problem: p, failures: next.failures})
+	})
+}
+
+// problem is what the asker sees of an error; the log has it whole, under the
+// same trace id.
+func (w *work) problem(ctx context.Context, j *Job, err error) *offprint.Error {
+	p := offprint.Errorf(offprint.Internal, "Something went wrong on our side while this report was made. It is recorded under its trace id.")
+	var known *offprint.Error
+	if errors.As(err, &known) {
+		p = &offprint.Error{Code: known.Code, Title: known.Title, Detail: known.Detail, Fields: known.Fields}
+	}
+	p.TraceID = traceID()
+	w.o.Log.WarnContext(ctx, "an attempt failed", "run", j.Run.ID, "report", j.Run.Report, "attempt", j.Run.Attempt(), "code", string(p.Code), "trace_id", p.TraceID, "err", err)
+	return p
+}
+
+func traceID() string {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
+
+// unknownPause is how long a run stays away from a worker that cannot make
+// its version.
+const unknownPause = 2 * time.Second
+
+// next says what follows an error; when nothing does, only failures counts.
+func (w *work) next(j *Job, err error, p *offprint.Error) (q requeuing, again bool) {
+	q = requeuing{problem: p, until: j.is.RetryUntil}
+	switch decision := p.Code.Decide(); {
+	case errors.Is(err, offprint.ErrUnknownVersion):
+		q.next = w.in(unknownPause)
+	case decision == offprint.Again:
+		q.outages = 1
+		q.next = w.in(w.backoff(j.is.outages + 1))
+	case decision == offprint.Attempts:
+		q.failures, q.until = 1, time.Time{}
+		q.next = w.in(w.backoff(j.is.Failures + 1))
+		return q, j.is.Failures+1 < j.is.MaxAttempts
+	default:
+		return q, false
+	}
+	if q.until.IsZero() {
+		q.until = w.now().Add(w.o.GiveUp)
+	}
+	return q, q.until.After(w.now()) && q.until.After(q.next)
+}
+
+// finally does the last step of an epoch, as long as the run is ours. While
+// the ledger does not answer it tries again: hours of work hang on it.
+func (w *work) finally(ctx context.Context, step string, t *river.Job[makeTicket], j *Job, do func(context.Context, *sql.Tx) error) error {
+	last := time.Now().Add(w.contact)
+	for {
+		err := w.once(ctx, step, t, do)
+		switch {
+		case err == nil:
+			w.hub.nudge(changeOf(&j.Run))
+			return nil
+		case errors.Is(err, errNotOurs), badData(err):
+			return ignore(err, errNotOurs)
+		case !w.stillOurs(ctx, j):
+			w.hub.nudge(changeOf(&j.Run))
+			return nil
+		case time.Now().After(last):
+			return err
+		}
+		w.o.Log.WarnContext(ctx, "the ledger does not take the end of an attempt; trying again", "run", j.Run.ID, "err", err)
+		pause(ctx, time.Second)
+	}
+}
+
+func (w *work) once(ctx context.Context, step string, t *river.Job[makeTicket], do func(context.Context, *sql.Tx) error) error {
+	ctx, cancel := context.WithTimeout(ctx, stepLimit)
+	defer cancel()
+	return w.tx(ctx, step, func(tx *sql.Tx) error {
+		if err := do(ctx, tx); err != nil {
+			return err
+		}
+		return complete(ctx, tx, t)
+	})
+}
+
+// complete settles the ticket with the step. One that was settled already is
+// worth nothing any more.
+func complete[T river.JobArgs](ctx context.Context, tx *sql.Tx, t *river.Job[T]) error {
+	_, err := river.JobCompleteTx[riverdriver.Driver[*sql.Tx]](ctx, tx, t)
+	return ignore(err, rivertype.ErrNotFound)
+}
+
+// stillOurs reads back; without an answer it may be.
+func (w *work) stillOurs(ctx context.Context, j *Job) bool {
+	ctx, cancel := context.WithTimeout(ctx, stepLimit)
+	defer cancel()
+	now, err := w.get(ctx, j.Run.ID)
+	if errors.Is(err, errNoRun) {
+		return false
+	}
+	return err != nil || now.State == offprint.Running && now.epoch == j.is.epoch
+}
+
+// look finds out why River ended the ticket. Without an answer the beat will.
+func (w *work) look(ctx context.Context, j *Job) {
+	if j.settling.Load() {
+		return
+	}
+	now, err := w.get(ctx, j.Run.ID)
+	switch {
+	case err != nil && !errors.Is(err, errNoRun):
+	case now.State == offprint.Canceled:
+		j.cancel(ErrCanceled)
+	case err != nil, now.State != offprint.Running, now.epoch != j.is.epoch:
+		j.cancel(ErrLost)
+	}
+}
+
+func (w *work) keep(j *Job) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.held[j.Run.ID] = j
+}
+
+func (w *work) drop(j *Job) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.held[j.Run.ID] == j {
+		delete(w.held, j.Run.ID)
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}

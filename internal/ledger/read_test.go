@@ -1,0 +1,251 @@
+package ledger
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/offprint/offprint"
+)
+
+func TestListIsPagedNewestFirst(t *testing.T) {
+	onEach(t, func(t *testing.T, b *bench) {
+		l := b.open(quick())
+		var all []string
+		for range 7 {
+			all = append(all, b.accept(l, ask()))
+		}
+		slices.Reverse(all)
+		var got []string
+		f := Filter{User: "ann", Tenant: "acme", Limit: 3}
+		for pages := 1; ; pages++ {
+			runs, next, err := l.List(t.Context(), f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range runs {
+				got = append(got, r.ID)
+			}
+			if next == "" {
+				if pages != 3 {
+					t.Errorf("%d pages, want 3", pages)
+				}
+				break
+			}
+			f.Cursor = next
+			b.accept(l, ask()) // what comes in between shifts nothing
+		}
+		if !slices.Equal(got, all) {
+			t.Errorf("listed %v\nwant %v", got, all)
+		}
+		for _, cursor := range []string{"nonsense!", "bm9uc2Vuc2U"} {
+			_, _, err := l.List(t.Context(), Filter{Cursor: cursor})
+			b.wantCode(err, offprint.Invalid)
+		}
+	})
+}
+
+func TestFilters(t *testing.T) {
+	onEach(t, func(t *testing.T, b *bench) {
+		l := b.open(quick())
+		long := strings.Repeat("x", 3000)
+		runs := map[string]string{} // names by id
+		add := func(name string, change func(*offprint.Run)) {
+			a := ask()
+			change(&a.Run)
+			runs[b.accept(l, a)] = name
+		}
+		add("plain", func(*offprint.Run) {})
+		add("bob", func(r *offprint.Run) { r.Who.User = "bob" })
+		add("alone", func(r *offprint.Run) { r.Who.Tenant = "" })
+		add("stock", func(r *offprint.Run) { r.Report = "stock" })
+		add("labeled", func(r *offprint.Run) { r.Metadata = map[string]string{"order": "17", "shop": "b"} })
+		add("long", func(r *offprint.Run) { r.Metadata = map[string]string{"order": long} })
+		add("canceled", func(*offprint.Run) {})
+		for id, name := range runs {
+			if name != "canceled" {
+				continue
+			}
+			if _, err := l.Cancel(t.Context(), id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		open := []offprint.State{offprint.Queued, offprint.Running}
+		tests := []struct {
+			filter Filter
+			want   string
+		}{
+			{Filter{}, "alone bob canceled labeled long plain stock"},
+			{Filter{User: "ann", Tenant: "acme"}, "canceled labeled long plain stock"},
+			{Filter{User: "ann"}, "alone"},
+			{Filter{Tenant: "acme"}, "bob canceled labeled long plain stock"},
+			{Filter{User: "ann", Tenant: "acme", States: open}, "labeled long plain stock"},
+			{Filter{States: []offprint.State{offprint.Canceled, offprint.Failed}}, "canceled"},
+			{Filter{Report: "stock"}, "stock"},
+			{Filter{Metadata: map[string]string{"order": "17"}}, "labeled"},
+			{Filter{Metadata: map[string]string{"order": "17", "shop": "b"}}, "labeled"},
+			{Filter{Metadata: map[string]string{"order": "17", "shop": "c"}}, ""},
+			{Filter{Metadata: map[string]string{"order": long}}, "long"},
+		}
+		for _, tt := range tests {
+			found, _, err := l.List(t.Context(), tt.filter)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var names []string
+			for _, r := range found {
+				names = append(names, runs[r.ID])
+			}
+			slices.Sort(names)
+			if got := strings.Join(names, " "); got != tt.want {
+				t.Errorf("%+.100v: %q, want %q", tt.filter, got, tt.want)
+			}
+		}
+	})
+}
+
+func TestChangedAreTheOpenRunsAndWhatEndedSince(t *testing.T) {
+	onEach(t, func(t *testing.T, b *bench) {
+		clock := newClock()
+		o := quick()
+		o.Now = clock.now
+		l := b.open(o)
+		canceled := func() string {
+			id := b.accept(l, ask())
+			if _, err := l.Cancel(t.Context(), id); err != nil {
+				t.Fatal(err)
+			}
+			return id
+		}
+		open := b.accept(l, ask())
+		canceled()
+		clock.add(time.Hour)
+		since := clock.now()
+		want := []string{open, canceled()}
+		runs, err := l.Changed(t.Context(), "ann", "acme", since)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, r := range runs {
+			got = append(got, r.ID)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("changed %v, want %v", got, want)
+		}
+		if runs, err := l.Changed(t.Context(), "bob", "acme", since); err != nil || len(runs) != 0 {
+			t.Errorf("bob's: %v, %v", runs, err)
+		}
+	})
+}
+
+func TestAhead(t *testing.T) {
+	onEach(t, func(t *testing.T, b *bench) {
+		l := b.open(quick())
+		ids := []string{b.accept(l, ask()), b.accept(l, ask()), b.accept(l, ask())}
+		if _, err := l.Cancel(t.Context(), ids[1]); err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range []int{0, 0, 1} {
+			if n, err := l.Ahead(t.Context(), ids[i]); err != nil || n != want {
+				t.Errorf("before run %d: %d, %v; want %d", i, n, err, want)
+			}
+		}
+	})
+}
+
+func TestWatch(t *testing.T) {
+	onEach(t, func(t *testing.T, b *bench) {
+		l := b.open(quick())
+		id, other := b.accept(l, ask()), b.accept(l, ask())
+		one, both, all := l.Watch(id), l.Watch(id, other), l.Watch()
+		mine, bobs := l.WatchUser("acme", "ann"), l.WatchUser("acme", "bob")
+		for _, id := range []string{id, other} {
+			if _, err := l.Cancel(t.Context(), id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for name, tt := range map[string]struct {
+			watch *Watch
+			want  []string
+		}{"one": {one, []string{id}}, "both": {both, []string{id, other}}, "all": {all, []string{id, other}}, "ann's": {mine, []string{id, other}}} {
+			receive(b, tt.watch.C, name)
+			got := tt.watch.Take()
+			slices.Sort(got)
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("%s: %v, want %v", name, got, tt.want)
+			}
+			if again := tt.watch.Take(); len(again) != 0 {
+				t.Errorf("%s: taken again %v", name, again)
+			}
+		}
+		if got := bobs.Take(); len(got) != 0 {
+			t.Errorf("bob's: %v", got)
+		}
+		one.Close()
+		b.accept(l, ask())
+		if got := one.Take(); len(got) != 0 {
+			t.Errorf("after Close: %v", got)
+		}
+		for _, w := range []*Watch{both, all, mine, bobs} {
+			w.Close()
+		}
+		if !l.hub.idle() {
+			t.Error("closed watches are kept")
+		}
+	})
+}
+
+func TestWatchAcrossProcesses(t *testing.T) {
+	t.Parallel()
+	b := &bench{T: t, url: pgURL(t)}
+	maker, web := b.open(quick()), b.open(quick())
+	w := web.WatchUser("acme", "ann")
+	defer w.Close()
+	b.eventually("it listens", func() bool {
+		b.accept(maker, ask())
+		select {
+		case <-w.C:
+			return true
+		case <-time.After(100 * time.Millisecond):
+			return false
+		}
+	})
+	var slowest time.Duration
+	for range 20 {
+		w.Take()
+		start := time.Now()
+		id := b.accept(maker, ask())
+		for !slices.Contains(w.Take(), id) {
+			receive(b, w.C, "a nudge")
+		}
+		slowest = max(slowest, time.Since(start))
+	}
+	t.Logf("the slowest of 20 nudges took %v", slowest)
+	if slowest > 2*time.Second {
+		t.Errorf("the slowest of 20 nudges took %v; the poll alone would take 5 s", slowest)
+	}
+}
+
+func TestPayloadsAreShortEnough(t *testing.T) {
+	changes := make([]change, 500)
+	for i := range changes {
+		changes[i] = change{NewID(), userKey("acme", fmt.Sprint(i))}
+	}
+	l := &Ledger{node: "me"}
+	var got []change
+	for _, p := range payloads("you", changes) {
+		if len(p) >= 8000 {
+			t.Errorf("a payload of %d bytes", len(p))
+		}
+		got = append(got, l.heard(p)...)
+		if own := l.heard("me " + p); own != nil {
+			t.Errorf("hears itself")
+		}
+	}
+	if !slices.Equal(got, changes) {
+		t.Error("what was said is not what was heard")
+	}
+}

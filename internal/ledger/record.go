@@ -1,0 +1,133 @@
+package ledger
+
+import (
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/offprint/offprint"
+)
+
+// A record is a run with what only the ledger knows of it.
+type record struct {
+	offprint.Run
+	epoch   int64
+	ticket  int64
+	heldFor string
+	outages int
+	owner   string // of its lease
+	fileKey string
+}
+
+// asked is what of a run never changes once it is accepted.
+type asked struct {
+	Format      string            `json:"format"`
+	Params      offprint.Params   `json:"params"`
+	Sent        offprint.Sent     `json:"sent,omitempty"`
+	Who         offprint.Identity `json:"who"`
+	Zone        string            `json:"zone,omitempty"`
+	Locale      string            `json:"locale,omitempty"`
+	Notify      []string          `json:"notify,omitempty"`
+	Retention   int64             `json:"retention,omitempty"` // microseconds
+	MaxAttempts int               `json:"max_attempts"`
+}
+
+func askedOf(r *offprint.Run) asked {
+	return asked{r.Format, r.Params, r.Sent, r.Who, r.Zone, r.Locale, r.Notify, r.Retention.Microseconds(), r.MaxAttempts}
+}
+
+func (a asked) into(r *offprint.Run) {
+	r.Format, r.Params, r.Sent, r.Who, r.Zone, r.Locale, r.Notify = a.Format, a.Params, a.Sent, a.Who, a.Zone, a.Locale, a.Notify
+	r.Retention, r.MaxAttempts = time.Duration(a.Retention)*time.Microsecond, a.MaxAttempts
+}
+
+// problem is how an offprint.Error is kept: without what led to it, which is
+// for the log alone.
+type problem struct {
+	Code    offprint.Code    `json:"code"`
+	Title   string           `json:"title,omitempty"`
+	Detail  string           `json:"detail"`
+	Fields  []offprint.Field `json:"fields,omitempty"`
+	TraceID string           `json:"trace_id,omitempty"`
+}
+
+func problemText(e *offprint.Error) string {
+	if e == nil {
+		return ""
+	}
+	return text(problem{e.Code, e.Title, e.Detail, e.Fields, e.TraceID})
+}
+
+// text is how a structured value is kept; read reads it, and nothing of nothing.
+func text(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // our own types always marshal
+	}
+	return string(b)
+}
+
+func read(s string, v any) error {
+	if s == "" {
+		return nil
+	}
+	return json.Unmarshal([]byte(s), v)
+}
+
+// find reads records with what the narrow table knows better.
+const find = `SELECT r.id, r.report, r.version, r.title, r.metadata, r.asking, r.state, r.epoch, r.ticket, r.held_for,
+	r.failures, r.outages, r.losses, r.next_attempt, r.retry_until, r.percent, r.outcome, r.warnings, r.problem,
+	r.file, r.file_key, r.file_state, r.expires, r.created, r.started, r.finished, r.as_of, r.revision,
+	COALESCE(x.owner, ''), COALESCE(x.phase, ''), COALESCE(x.row_count, 0), COALESCE(x.row_total, 0), COALESCE(x.exact, 0),
+	COALESCE(x.bytes, 0), COALESCE(x.percent, 0), COALESCE(x.as_of, 0), COALESCE(x.revision, 0)
+	FROM runs r LEFT JOIN running x ON x.run = r.id AND x.epoch = r.epoch `
+
+// scan reads what find selects; no row is errNoRun.
+func scan(row interface{ Scan(...any) error }) (record, error) {
+	var r record
+	var asking, metadata, warnings, trouble, file, fileState string
+	var next, until, expires, created, started, finished, asOf, exact, liveAsOf, liveRevision int64
+	var percent, livePercent int
+	err := row.Scan(&r.ID, &r.Report, &r.Version, &r.Title, &metadata, &asking, &r.State, &r.epoch, &r.ticket, &r.heldFor,
+		&r.Failures, &r.outages, &r.Losses, &next, &until, &percent, &r.Outcome, &warnings, &trouble,
+		&file, &r.fileKey, &fileState, &expires, &created, &started, &finished, &asOf, &r.Revision,
+		&r.owner, &r.Phase, &r.Progress.Rows, &r.Progress.RowsTotal, &exact, &r.Progress.Bytes, &livePercent, &liveAsOf, &liveRevision)
+	if errors.Is(err, sql.ErrNoRows) {
+		return r, errNoRun
+	}
+	if err != nil {
+		return r, err
+	}
+	r.NextAttempt, r.RetryUntil = at(next), at(until)
+	r.Created, r.Started, r.Finished, r.AsOf = at(created), at(started), at(finished), at(max(asOf, liveAsOf))
+	r.Progress.Exact = exact != 0
+	r.Progress.AtLeast = max(percent, livePercent)
+	r.Revision = max(r.Revision, liveRevision)
+	return r, r.decode(asking, metadata, warnings, trouble, file, fileState, expires)
+}
+
+func (r *record) decode(asking, metadata, warnings, trouble, file, fileState string, expires int64) error {
+	var a asked
+	err := errors.Join(read(asking, &a), read(metadata, &r.Metadata), read(warnings, &r.Warnings))
+	if err != nil {
+		return fmt.Errorf("read the record of %s: %w", r.ID, err)
+	}
+	a.into(&r.Run)
+	if trouble != "" {
+		var p problem
+		err = read(trouble, &p)
+		r.Problem = &offprint.Error{Code: p.Code, Title: p.Title, Detail: p.Detail, Fields: p.Fields, TraceID: p.TraceID}
+	}
+	if file != "" {
+		r.File = &offprint.File{}
+		err = errors.Join(err, read(file, r.File))
+		r.File.State, r.File.Expires = offprint.FileState(fileState), at(expires)
+		r.Progress = offprint.Progress{Rows: r.File.Rows, RowsTotal: r.File.Rows, Exact: true, Bytes: r.File.Bytes}
+	}
+	if err != nil {
+		return fmt.Errorf("read the record of %s: %w", r.ID, err)
+	}
+	return nil
+}
