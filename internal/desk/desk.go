@@ -1,0 +1,264 @@
+// Package desk is the life of a run: where reports are asked for, made, told
+// of, handed out and cleared away. Its files stand in the order of that way:
+// submit.go, make.go, tell.go, fetch.go, sweep.go.
+//
+// Everything here is done on behalf of somebody: what is not theirs does not
+// exist for them.
+package desk
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/offprint/offprint"
+	"github.com/offprint/offprint/internal/ledger"
+)
+
+// Config is what a desk works with. Catalog, Formats, Ledger and Blobs must be
+// set; of the rest the zero value is the default.
+type Config struct {
+	Catalog   offprint.Catalog
+	Formats   []offprint.Format
+	Ledger    *ledger.Ledger
+	Blobs     offprint.Blobs
+	Notifiers map[string]offprint.Notifier // by the scheme of the addresses they serve
+
+	Retention   time.Duration // of files; 7 days
+	MaxAttempts int           // 5
+	MaxRows     int64         // of a file; 0: no limit
+	MaxBytes    int64         // of a file; 10 GiB
+	Drain       time.Duration // what is being made has so long when the desk closes; 25 s
+	Secrets     [][]byte      // newest first; without any, one that the ledger keeps
+	Now         func() time.Time
+	Log         *slog.Logger
+}
+
+// A Desk is safe for use by many goroutines.
+type Desk struct {
+	Config
+	formats map[string]offprint.Format
+}
+
+// New makes a desk.
+func New(c Config) *Desk {
+	c.Retention = cmp.Or(c.Retention, 7*24*time.Hour)
+	c.MaxAttempts = cmp.Or(c.MaxAttempts, 5)
+	c.MaxBytes = cmp.Or(c.MaxBytes, 10<<30)
+	c.Drain = cmp.Or(c.Drain, 25*time.Second)
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	d := &Desk{Config: c, formats: make(map[string]offprint.Format)}
+	for _, f := range c.Formats {
+		d.formats[f.Name()] = f
+	}
+	return d
+}
+
+// Reports are those that who may ask for, by group and title.
+func (d *Desk) Reports(who offprint.Identity, locale string) []*offprint.Report {
+	var reports []*offprint.Report
+	for _, r := range d.Catalog.Reports() {
+		if r.Allow.Permits(who) {
+			reports = append(reports, r)
+		}
+	}
+	slices.SortFunc(reports, func(a, b *offprint.Report) int {
+		return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.TitleIn(locale), b.TitleIn(locale)), cmp.Compare(a.Name, b.Name))
+	})
+	return reports
+}
+
+// Report is one that who may ask for; any other is NotFound.
+func (d *Desk) Report(who offprint.Identity, name string) (*offprint.Report, error) {
+	r, ok := d.Catalog.Report(name)
+	if !ok || !r.Allow.Permits(who) {
+		err := offprint.Errorf(offprint.NotFound, "Look for it in the list of reports; it may have been renamed.")
+		err.Title = "There is no such report"
+		return nil, err
+	}
+	return r, nil
+}
+
+// FormatsOf are the formats that a report may become, its default first.
+func (d *Desk) FormatsOf(r *offprint.Report) []offprint.Format {
+	if len(r.Formats) == 0 {
+		return d.Formats
+	}
+	var formats []offprint.Format
+	for _, name := range r.Formats {
+		if f, ok := d.formats[name]; ok {
+			formats = append(formats, f)
+		}
+	}
+	return formats
+}
+
+// Ready tells whether the desk can take and keep runs now.
+func (d *Desk) Ready(ctx context.Context) error { return d.Ledger.Ping(ctx) }
+
+// Get is one of who's own runs; any other is NotFound.
+func (d *Desk) Get(ctx context.Context, who offprint.Identity, id string) (offprint.Run, error) {
+	run, err := d.Ledger.Get(ctx, id)
+	if err == nil && !who.Owns(&run) {
+		err = noRun()
+	}
+	if offprint.CodeOf(err) == offprint.NotFound {
+		return offprint.Run{}, noRun()
+	}
+	return run, err
+}
+
+func noRun() error {
+	err := offprint.Errorf(offprint.NotFound, "It may have been erased, or belong to somebody else.")
+	err.Title = "There is no such run"
+	return err
+}
+
+// A Filter is which of somebody's runs to list.
+type Filter = ledger.Filter
+
+// List are who's own runs, newest first; next is where the list goes on.
+func (d *Desk) List(ctx context.Context, who offprint.Identity, f Filter) (runs []offprint.Run, next string, err error) {
+	if who.User == "" { // to the ledger that is everybody
+		return nil, "", noRun()
+	}
+	f.User, f.Tenant = who.User, who.Tenant
+	return d.Ledger.List(ctx, f)
+}
+
+// Cancel ends a run that has not ended; an ended run is answered unchanged.
+func (d *Desk) Cancel(ctx context.Context, who offprint.Identity, id string) (offprint.Run, error) {
+	if _, err := d.Get(ctx, who, id); err != nil {
+		return offprint.Run{}, err
+	}
+	return d.Ledger.Cancel(ctx, id)
+}
+
+// An Amendment is what may be changed of a run that exists.
+type Amendment = ledger.Amendment
+
+// Amend renames a run, changes its metadata or keeps its file longer.
+func (d *Desk) Amend(ctx context.Context, who offprint.Identity, id string, a Amendment) (offprint.Run, error) {
+	if _, err := d.Get(ctx, who, id); err != nil {
+		return offprint.Run{}, err
+	}
+	if wrong := d.wrongIn(a); wrong != nil {
+		return offprint.Run{}, invalid(wrong)
+	}
+	return d.Ledger.Amend(ctx, id, a)
+}
+
+// wrongIn names everything that is wrong with an amendment.
+func (d *Desk) wrongIn(a Amendment) (wrong []offprint.Field) {
+	refuse := func(pointer, detail string) { wrong = append(wrong, offprint.Field{Pointer: pointer, Detail: detail}) }
+	if a.Title != nil && !validTitle(*a.Title) {
+		refuse("#/title", "At most 200 characters on one line.")
+	}
+	if a.Expires != nil && !a.Expires.After(d.Now()) {
+		refuse("#/expires_at", "Send a time to come.")
+	}
+	metadata := make(map[string]string, len(a.Metadata))
+	for k, v := range a.Metadata {
+		metadata[k] = ""
+		if v != nil {
+			metadata[k] = *v
+		}
+	}
+	checkMetadata(metadata, refuse)
+	return wrong
+}
+
+// DeleteFile deletes an ended run's file and keeps the record.
+func (d *Desk) DeleteFile(ctx context.Context, who offprint.Identity, id string) error {
+	if _, err := d.Get(ctx, who, id); err != nil {
+		return err
+	}
+	run, err := d.Ledger.DeleteFile(ctx, id)
+	if err != nil {
+		return err
+	}
+	return d.clear(ctx, &run)
+}
+
+// Erase deletes an ended run's file, parameters and record.
+func (d *Desk) Erase(ctx context.Context, who offprint.Identity, id string) error {
+	run, err := d.Get(ctx, who, id)
+	if err != nil {
+		return err
+	}
+	if !run.State.Final() {
+		return offprint.Errorf(offprint.NotEnded, "Cancel the run first, or wait for its end.")
+	}
+	if run.File != nil && run.File.State != offprint.Deleted {
+		if err := d.DeleteFile(ctx, who, id); err != nil {
+			return err
+		}
+	}
+	return d.Ledger.Erase(ctx, id)
+}
+
+// A NoticeRecord is what became of one notice.
+type NoticeRecord = ledger.NoticeRecord
+
+// Notices are the notices of one of who's runs.
+func (d *Desk) Notices(ctx context.Context, who offprint.Identity, id string) ([]NoticeRecord, error) {
+	if _, err := d.Get(ctx, who, id); err != nil {
+		return nil, err
+	}
+	return d.Ledger.Notices(ctx, id)
+}
+
+// ReplayNotice sends a notice once more.
+func (d *Desk) ReplayNotice(ctx context.Context, who offprint.Identity, id, notice string) error {
+	if _, err := d.Get(ctx, who, id); err != nil {
+		return err
+	}
+	return d.Ledger.ReplayNotice(ctx, id, notice)
+}
+
+// An Outlook is what can be said of a run's time to come.
+type Outlook struct {
+	Position int           // in line, from 1; 0: not waiting
+	Left     time.Duration // 0: not known
+}
+
+// Outlook looks ahead.
+func (d *Desk) Outlook(ctx context.Context, run *offprint.Run) (Outlook, error) {
+	switch run.State {
+	case offprint.Queued:
+		ahead, err := d.Ledger.Ahead(ctx, run.ID)
+		if err != nil {
+			return Outlook{}, fmt.Errorf("queue position: %w", err)
+		}
+		return Outlook{Position: ahead + 1}, nil
+	case offprint.Running:
+		return Outlook{Left: pace(run, d.Now())}, nil
+	}
+	return Outlook{}, nil
+}
+
+// pace is how long the remaining rows take at the rate of those written.
+func pace(run *offprint.Run, now time.Time) time.Duration {
+	p, spent := run.Progress, now.Sub(run.Started)
+	if p.Rows <= 0 || p.RowsTotal <= p.Rows || spent < time.Second {
+		return 0
+	}
+	return time.Duration(float64(spent) * float64(p.RowsTotal-p.Rows) / float64(p.Rows)).Round(time.Second)
+}
+
+// zone is the run's; one that this machine does not know is UTC.
+func zone(name string) *time.Location {
+	z, err := time.LoadLocation(name)
+	if err != nil {
+		return time.UTC
+	}
+	return z
+}

@@ -1,0 +1,155 @@
+package desk
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/offprint/offprint"
+	"github.com/offprint/offprint/internal/ledger"
+)
+
+// Fetched is a file that may be handed out now.
+type Fetched struct {
+	Run  offprint.Run
+	desk *Desk
+}
+
+// Open reads the file from offset on, until it is closed.
+func (f *Fetched) Open(ctx context.Context, offset int64) (io.ReadCloser, error) {
+	return f.desk.Blobs.Open(ctx, f.Run.File.Key, offset)
+}
+
+// Done records how much of it was handed out, and where to.
+func (f *Fetched) Done(ctx context.Context, who offprint.Identity, from string, bytes int64) error {
+	return f.desk.Ledger.Downloaded(ctx, ledger.Download{Run: f.Run.ID, User: who.User, From: from, At: f.desk.Now(), Bytes: bytes})
+}
+
+// Fetch finds the file of one of who's runs. Rights are asked for again: who
+// may no longer ask for the report may no longer have its file.
+func (d *Desk) Fetch(ctx context.Context, who offprint.Identity, id string) (*Fetched, error) {
+	run, err := d.Get(ctx, who, id)
+	if err != nil {
+		return nil, err
+	}
+	if r, ok := d.Catalog.Report(run.Report); ok && !r.Allow.Permits(reader(who, &run)) {
+		return nil, noRun()
+	}
+	switch {
+	case !run.State.Final():
+		return nil, titled(offprint.Errorf(offprint.NotReady, "Wait for its end, then ask again."), "The file is not ready")
+	case run.File == nil:
+		return nil, titled(offprint.Errorf(offprint.NoFile, "The run ended without a file. Make it again."), "There is no file")
+	case run.File.State != offprint.Available, !run.File.Expires.After(d.Now()):
+		return nil, titled(offprint.Errorf(offprint.Expired, "It was kept until %s. Make the report again.", run.File.Expires.UTC().Format(time.RFC3339)), "The file has expired")
+	}
+	return &Fetched{run, d}, nil
+}
+
+// reader is in whose name who reads a run of theirs: an API key that asked on
+// somebody's behalf reads in that somebody's.
+func reader(who offprint.Identity, run *offprint.Run) offprint.Identity {
+	if who.User == run.Who.User && who.Tenant == run.Who.Tenant {
+		return who
+	}
+	return run.Who
+}
+
+func titled(err *offprint.Error, title string) error {
+	err.Title = title
+	return err
+}
+
+// Downloads are who fetched the file of one of who's runs.
+func (d *Desk) Downloads(ctx context.Context, who offprint.Identity, id string) ([]ledger.Download, error) {
+	if _, err := d.Get(ctx, who, id); err != nil {
+		return nil, err
+	}
+	return d.Ledger.Downloads(ctx, id)
+}
+
+// PassTime is how long a pass lets its holder begin or resume a download.
+const PassTime = time.Minute
+
+// A pass lets a browser fetch one file of one person without a header. It is
+// its claims in JSON and their HMAC-SHA-256, both in base64url.
+type pass struct {
+	Run     string   `json:"r"`
+	User    string   `json:"u"`
+	Tenant  string   `json:"t,omitempty"`
+	Roles   []string `json:"o,omitempty"`
+	Expires int64    `json:"e"` // Unix seconds
+}
+
+// Pass signs a pass for a file that who may fetch now.
+func (d *Desk) Pass(ctx context.Context, who offprint.Identity, id string) (string, error) {
+	f, err := d.Fetch(ctx, who, id)
+	if err != nil {
+		return "", err
+	}
+	who = reader(who, &f.Run)
+	claims, err := json.Marshal(pass{f.Run.ID, who.User, who.Tenant, who.Roles, d.Now().Add(PassTime).Unix()})
+	if err != nil {
+		return "", err
+	}
+	secrets, err := d.secrets(ctx)
+	if err != nil {
+		return "", err
+	}
+	return encode(claims) + "." + encode(sign(secrets[0], claims)), nil
+}
+
+// Redeem is the identity that a pass for this run was made for.
+func (d *Desk) Redeem(ctx context.Context, id, token string) (offprint.Identity, error) {
+	refused := titled(offprint.Errorf(offprint.Unauthenticated, "A download link works for one minute. Go back and click Download again."), "This link no longer works")
+	head, tail, _ := strings.Cut(token, ".")
+	claims, errHead := base64.RawURLEncoding.DecodeString(head)
+	mac, errTail := base64.RawURLEncoding.DecodeString(tail)
+	if errHead != nil || errTail != nil {
+		return offprint.Identity{}, refused
+	}
+	secrets, err := d.secrets(ctx)
+	if err != nil {
+		return offprint.Identity{}, err
+	}
+	for _, secret := range secrets {
+		if !hmac.Equal(mac, sign(secret, claims)) {
+			continue
+		}
+		var p pass
+		if err := json.Unmarshal(claims, &p); err != nil {
+			return offprint.Identity{}, fmt.Errorf("read a signed pass: %w", err)
+		}
+		if p.Run != id || d.Now().Unix() > p.Expires {
+			break
+		}
+		return offprint.Identity{User: p.User, Tenant: p.Tenant, Roles: p.Roles}, nil
+	}
+	return offprint.Identity{}, refused
+}
+
+// secrets are the configured ones, newest first, or the ledger's own.
+func (d *Desk) secrets(ctx context.Context) ([][]byte, error) {
+	if len(d.Secrets) > 0 {
+		return d.Secrets, nil
+	}
+	secret, err := d.Ledger.Secret(ctx)
+	return [][]byte{secret}, err
+}
+
+// sign is bound to its purpose, so that no other signature of the same secret
+// can pass for a pass.
+func sign(secret, claims []byte) []byte {
+	mac := hmac.New(sha256.New, secret)
+	mac.Write([]byte("offprint download\n")) // a hash takes everything
+	mac.Write(claims)
+	return mac.Sum(nil)
+}
+
+func encode(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }

@@ -1,0 +1,285 @@
+package desk
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/offprint/offprint"
+	"github.com/offprint/offprint/internal/ledger"
+)
+
+// make is the way of the data: source → format → store. What it returns is
+// the run's only if the ledger then says so.
+//
+// It runs on a thread of its own that yields to those who answer people.
+func (d *Desk) make(ctx context.Context, job *ledger.Job) (ledger.Made, error) {
+	if err := beNice(); err != nil {
+		return ledger.Made{}, fmt.Errorf("lower the priority of a worker: %w", err)
+	}
+	report, err := d.Catalog.Compile(job.Run.Report, job.Run.Version, job.Definition)
+	if err != nil {
+		return ledger.Made{}, fmt.Errorf("compile the definition: %w", err)
+	}
+	m := making{run: &job.Run, report: report, most: limit(report.MaxRows, d.MaxRows), progress: job.Report}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // lets go what the source holds, however we end
+	if err := m.open(ctx, d); err != nil {
+		return ledger.Made{}, err
+	}
+	job.At(m.doc.AsOf)
+	file := m.file(d.Now())
+	file.Key = job.Blob(report.Name + m.ext)
+	err = d.Blobs.Put(ctx, file.Key, func(out io.Writer) error { return m.write(ctx, d, out) })
+	if err != nil {
+		return ledger.Made{}, err
+	}
+	file.Rows, file.Bytes, file.SHA256 = m.end.Rows, m.out.bytes, hex.EncodeToString(m.out.hash.Sum(nil))
+	expires := d.Now().Add(cmp.Or(job.Run.Retention, d.Retention))
+	return ledger.Made{File: file, Outcome: m.end.Outcome, Warnings: m.end.Warnings, AsOf: m.doc.AsOf, Expires: expires}, nil
+}
+
+// Make makes a report here and now, without the ledger, into out; progress is
+// told every few rows. The run it answers with was never recorded.
+func (d *Desk) Make(ctx context.Context, who offprint.Identity, ask Ask, out io.Writer, progress func(offprint.Phase, offprint.Progress)) (offprint.Run, error) {
+	report, err := d.Report(who, ask.Report)
+	if err != nil {
+		return offprint.Run{}, err
+	}
+	run, err := d.draft(who, report, ask)
+	if err != nil {
+		return run, err
+	}
+	m := making{run: &run, report: report, most: limit(report.MaxRows, d.MaxRows), progress: progress}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if err := m.open(ctx, d); err != nil {
+		return run, err
+	}
+	if err := m.write(ctx, d, out); err != nil {
+		return run, err
+	}
+	file := m.file(d.Now())
+	file.Rows, file.Bytes, file.SHA256 = m.end.Rows, m.out.bytes, hex.EncodeToString(m.out.hash.Sum(nil))
+	run.File, run.Outcome, run.Warnings, run.AsOf = &file, m.end.Outcome, m.end.Warnings, m.doc.AsOf
+	return run, nil
+}
+
+// A making is a report on its way into a file.
+type making struct {
+	run      *offprint.Run
+	report   *offprint.Report
+	most     int64 // rows; 0: no limit
+	progress func(offprint.Phase, offprint.Progress)
+
+	format     offprint.Format
+	req        offprint.Request
+	doc        *offprint.Document
+	ext, media string
+
+	out metered
+	to  offprint.Writer
+	now offprint.Progress
+	end offprint.DocEnd
+}
+
+// open asks the source.
+func (m *making) open(ctx context.Context, d *Desk) error {
+	var ok bool
+	if m.format, ok = d.formats[m.run.Format]; !ok {
+		return fmt.Errorf("format %q: %w", m.run.Format, offprint.ErrUnknownVersion)
+	}
+	location := zone(m.run.Zone)
+	params, err := m.report.Resolve(m.run.Params.Sent(), location, m.run.Created) // what is resolved resolves to itself
+	if err != nil {
+		return err
+	}
+	m.req = offprint.Request{Run: m.run.ID, Params: params, Who: m.run.Who, Zone: location, Locale: m.run.Locale}
+	m.progress(offprint.Querying, offprint.Progress{})
+	if m.doc, err = m.report.Source.Open(ctx, m.req); err != nil {
+		return fmt.Errorf("query: %w", err)
+	}
+	m.ext, m.media = m.format.Media(m.doc.Count)
+	return nil
+}
+
+func (m *making) file(now time.Time) offprint.File {
+	return offprint.File{Name: fileName(m.report, m.req, now) + m.ext, MediaType: m.media}
+}
+
+func (m *making) head(now time.Time) offprint.Head {
+	return offprint.Head{
+		Title: m.run.Title, Description: m.report.Description.In(m.req.Locale), Report: m.report.Name, Version: m.report.Version, Run: m.req.Run,
+		Parameters: m.report.Shown(m.req.Params, m.req.Zone, m.req.Locale), By: cmp.Or(m.req.Who.Email, m.req.Who.User),
+		Zone: m.req.Zone, Locale: m.req.Locale, MadeAt: now, AsOf: m.doc.AsOf, Parts: m.doc.Count, Options: m.report.Options,
+	}
+}
+
+// limit is the lesser of two limits of which 0 is none.
+func limit(a, b int64) int64 {
+	if a == 0 || b == 0 {
+		return max(a, b)
+	}
+	return min(a, b)
+}
+
+// write passes the document's rows to the format.
+func (m *making) write(ctx context.Context, d *Desk, out io.Writer) (err error) {
+	m.out = metered{Writer: out, most: d.MaxBytes, hash: sha256.New()}
+	if m.to, err = m.format.New(&m.out, m.head(d.Now())); err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	m.end = offprint.DocEnd{Outcome: offprint.Complete, AsOf: m.doc.AsOf}
+	for table, err := range m.doc.Parts {
+		if err != nil {
+			return fmt.Errorf("query: %w", err)
+		}
+		if err := m.part(ctx, table); err != nil {
+			return err
+		}
+	}
+	if ctx.Err() != nil { // a source that ends quietly when it is stopped has not ended well
+		return context.Cause(ctx)
+	}
+	return m.close()
+}
+
+func (m *making) part(ctx context.Context, table *offprint.Table) error {
+	m.now.RowsTotal += max(0, table.RowsEstimated)
+	m.progress(offprint.Querying, m.now)
+	if err := m.to.Begin(table); err != nil {
+		return fmt.Errorf("begin part: %w", err)
+	}
+	totals := offprint.NewTotals(table.Columns)
+	any := totals.Any()
+	var part offprint.PartEnd
+	for row, err := range table.Rows {
+		if err != nil {
+			return fmt.Errorf("query: %w", err)
+		}
+		if m.most > 0 && m.now.Rows == m.most {
+			part.Truncated = true
+			break
+		}
+		if err := m.to.Write(row); err != nil {
+			return fmt.Errorf("write row: %w", err)
+		}
+		if any {
+			totals.Add(row)
+		}
+		part.Rows++
+		if err := m.count(ctx); err != nil {
+			return err
+		}
+	}
+	if any {
+		part.Totals = totals.Values()
+	}
+	m.end.Parts = append(m.end.Parts, part)
+	m.end.Rows += part.Rows
+	if part.Truncated {
+		m.end.Outcome = offprint.Truncated
+	}
+	return m.to.End(part)
+}
+
+// glance is how many rows pass between two looks at the clock and the context.
+const glance = 64
+
+func (m *making) count(ctx context.Context) error {
+	m.now.Rows++
+	if m.now.Rows%glance == 1 {
+		m.now.Bytes = m.out.bytes
+		m.progress(offprint.Writing, m.now)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+func (m *making) close() error {
+	switch {
+	case m.end.Outcome == offprint.Truncated:
+		m.end.Warnings = append(m.end.Warnings, offprint.Warning{
+			Code: "truncated", Detail: fmt.Sprintf("Only the first %d rows: there were more than may be made.", m.most),
+		})
+	case m.end.Rows == 0:
+		m.end.Outcome = offprint.Empty
+	}
+	m.now.Bytes = m.out.bytes
+	m.progress(offprint.Uploading, m.now)
+	warnings, err := m.to.Close(m.end)
+	if err != nil {
+		return fmt.Errorf("close: %w", err)
+	}
+	m.end.Warnings = append(m.end.Warnings, warnings...)
+	return nil
+}
+
+// metered counts, sums and bounds what passes.
+type metered struct {
+	io.Writer
+	most  int64
+	bytes int64
+	hash  hash.Hash
+}
+
+func (m *metered) Write(b []byte) (int, error) {
+	if m.bytes+int64(len(b)) > m.most {
+		err := offprint.Errorf(offprint.TooLarge, "Its file would be larger than %d MB, which is the limit here. Ask for a shorter period, or for less.", m.most>>20)
+		err.Title = "The report is too large"
+		return 0, err
+	}
+	n, err := m.Writer.Write(b)
+	m.bytes += int64(n)
+	_, errHash := m.hash.Write(b[:n])
+	return n, errors.Join(err, errHash)
+}
+
+// fileName is what the report says, with its parameters filled in, else its
+// name and the day: orders-2026-11-23.
+func fileName(r *offprint.Report, req offprint.Request, now time.Time) string {
+	if r.File == "" {
+		return r.Name + "-" + now.In(req.Zone).Format(time.DateOnly)
+	}
+	name := r.File
+	for _, p := range r.Parameters {
+		text := ""
+		if req.Params.Has(p.Name) {
+			var texts []string
+			for _, v := range req.Params.List(p.Name) {
+				texts = append(texts, fileWord(v, req))
+			}
+			text = strings.Join(texts, "+")
+		}
+		name = strings.ReplaceAll(name, "{"+p.Name+"}", text)
+	}
+	name = strings.Trim(strings.Map(fileRune, name), " .-")
+	if runes := []rune(name); len(runes) > 120 {
+		name = string(runes[:120])
+	}
+	return cmp.Or(name, r.Name)
+}
+
+func fileWord(v any, req offprint.Request) string {
+	if p, ok := v.(offprint.Period); ok {
+		return p.From.String() + "_" + p.To.String()
+	}
+	return offprint.ShowParam(v, req.Zone, "iso")
+}
+
+// fileRune replaces what some file system or header does not take.
+func fileRune(r rune) rune {
+	if r < ' ' || r == 0x7f || strings.ContainsRune(`/\:*?"<>|`, r) {
+		return '-'
+	}
+	return r
+}

@@ -1,0 +1,144 @@
+package desk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/offprint/offprint"
+	"github.com/offprint/offprint/internal/ledger"
+)
+
+const (
+	sweepEvery = time.Minute
+	scanEvery  = 10 * time.Minute // a scan lists the whole store
+	grace      = time.Hour        // open downloads end well before their file goes
+	batch      = 200
+)
+
+// Work makes runs, so many at a time, tells of their ends and sweeps, until
+// ctx ends; then what is being made has d.Drain to end, and what has not is
+// handed back. With no slots it only tells and sweeps.
+func (d *Desk) Work(ctx context.Context, slots int) error {
+	swept := make(chan struct{})
+	go func() {
+		defer close(swept)
+		d.sweeping(ctx)
+	}()
+	err := d.Ledger.Work(ctx, ledger.Workers{Slots: slots, Drain: d.Drain, Make: d.make, Tell: d.tell})
+	<-swept
+	return err
+}
+
+func (d *Desk) sweeping(ctx context.Context) {
+	var scanned time.Time
+	for {
+		scan := d.Now().Sub(scanned) >= scanEvery
+		if err := d.Sweep(ctx, scan); err != nil && ctx.Err() == nil {
+			d.Log.Warn("sweep", "error", err)
+		}
+		if scan {
+			scanned = d.Now()
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(sweepEvery):
+		}
+	}
+}
+
+// Sweep expires what is due, deletes the blobs of what expired an hour ago,
+// forgets records past their time and, with scan, deletes what dead epochs
+// left in the store. It may be called at any time, by many nodes at once.
+func (d *Desk) Sweep(ctx context.Context, scan bool) error {
+	_, errExpire := repeat(ctx, d.Ledger.Expire)
+	_, errForget := repeat(ctx, d.Ledger.Forget)
+	err := errors.Join(errExpire, errForget, d.clearDoomed(ctx))
+	if scan {
+		err = errors.Join(err, d.scan(ctx))
+	}
+	return err
+}
+
+// repeat does a step in batches until there is nothing left to do.
+func repeat(ctx context.Context, step func(context.Context, int) (int, error)) (all int, err error) {
+	for {
+		n, err := step(ctx, batch)
+		all += n
+		if err != nil || n < batch {
+			return all, err
+		}
+	}
+}
+
+func (d *Desk) clearDoomed(ctx context.Context) error {
+	for {
+		runs, err := d.Ledger.Doomed(ctx, grace, batch)
+		if err != nil {
+			return err
+		}
+		for i := range runs {
+			if err := d.clear(ctx, &runs[i]); err != nil {
+				return err
+			}
+		}
+		if len(runs) < batch {
+			return nil
+		}
+	}
+}
+
+// clear deletes the blob first and says so afterwards: a crash between the two
+// deletes a missing blob once more.
+func (d *Desk) clear(ctx context.Context, run *offprint.Run) error {
+	if err := d.Blobs.Delete(ctx, run.File.Key); err != nil {
+		return fmt.Errorf("delete the file of %s: %w", run.ID, err)
+	}
+	return d.Ledger.Gone(ctx, run.ID, run.File.Key)
+}
+
+// scan deletes only what the ledger knows dead, never by age; what belongs to
+// no run it knows is left alone and told of.
+func (d *Desk) scan(ctx context.Context) error {
+	unknown := 0
+	for b, err := range d.Blobs.List(ctx, "") {
+		if err != nil {
+			return fmt.Errorf("list the store: %w", err)
+		}
+		run, epoch, ok := epochOf(b.Key)
+		if !ok {
+			unknown++
+			continue
+		}
+		verdict, err := d.Ledger.Judge(ctx, run, epoch)
+		if err != nil {
+			return err
+		}
+		switch verdict {
+		case ledger.Unknown:
+			unknown++
+		case ledger.Dead:
+			if err := d.Blobs.Delete(ctx, b.Key); err != nil {
+				return fmt.Errorf("delete what a dead epoch left: %w", err)
+			}
+		}
+	}
+	if unknown > 0 {
+		d.Log.Info("the store holds files of no run that the ledger knows; they are left alone", "files", unknown)
+	}
+	return nil
+}
+
+// epochOf reads <run>/<epoch>/<name>.
+func epochOf(key string) (run string, epoch int64, ok bool) {
+	parts := strings.Split(key, "/")
+	if len(parts) != 3 {
+		return "", 0, false
+	}
+	epoch, err := strconv.ParseInt(parts[1], 10, 64)
+	return parts[0], epoch, err == nil
+}
