@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/offprint/offprint"
 )
@@ -126,6 +127,8 @@ func TestEveryTypeOfPostgreSQLArrivesAsTheRightKind(t *testing.T) {
 	db, beside := server(t, `CREATE TYPE mood AS ENUM ('ok')`, `CREATE DOMAIN price AS numeric(12,2) CHECK (VALUE >= 0)`,
 		`CREATE TYPE pair AS (a int, b text)`, `CREATE TYPE moodrange AS RANGE (subtype = mood)`)
 	known := map[string]bool{}
+	var tables []kindTable
+	var zone *time.Location
 	for _, tt := range postgresTypes {
 		known[strings.Trim(tt.name, `"`)] = true
 		t.Run(tt.name, func(t *testing.T) {
@@ -152,10 +155,12 @@ func TestEveryTypeOfPostgreSQLArrivesAsTheRightKind(t *testing.T) {
 				t.Fatal(err)
 			}
 			var got []string
+			became := kindTable{name: tt.name}
 			for table, err := range doc.Parts {
 				if err != nil {
 					t.Fatal(err)
 				}
+				became.column, zone = table.Columns[0], req.Zone
 				if table.Columns[0].Kind != tt.kind {
 					t.Errorf("the column is %s, want %s", table.Columns[0].Kind, tt.kind)
 				}
@@ -164,13 +169,16 @@ func TestEveryTypeOfPostgreSQLArrivesAsTheRightKind(t *testing.T) {
 						t.Fatal(err)
 					}
 					got = append(got, row[0].Kind().String()+" "+string(row[0].Append(nil, req.Zone)))
+					became.values = append(became.values, row[0].Clone())
 				}
 			}
+			tables = append(tables, became)
 			if fmt.Sprintf("%q", got) != fmt.Sprintf("%q", wants) {
 				t.Errorf("%s\n got %q\nwant %q", sql, got, wants)
 			}
 		})
 	}
+	throughFormats(t, zone, tables)
 	rows, err := beside.Query(t.Context(), `SELECT typname FROM pg_type WHERE typtype IN ('b', 'e', 'd', 'r', 'm') AND typelem = 0 AND typname NOT LIKE 'pg_toast%'`)
 	if err != nil {
 		t.Fatal(err)

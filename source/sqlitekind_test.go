@@ -60,6 +60,8 @@ func TestEveryTypeOfSQLiteArrivesAsTheRightKind(t *testing.T) {
 		{"TIME", "", "'13:30'", offprint.Text, "text 13:30"},
 		{"JSON", "", `'{"a":1}'`, offprint.Text, `text {"a":1}`},
 	}
+	var tables []kindTable
+	var zone *time.Location
 	for _, tt := range tests {
 		t.Run(tt.declared+" "+tt.as, func(t *testing.T) {
 			statements := []string{"CREATE TABLE x (v " + tt.declared + ")"}
@@ -78,10 +80,12 @@ func TestEveryTypeOfSQLiteArrivesAsTheRightKind(t *testing.T) {
 				t.Fatal(err)
 			}
 			var got []string
+			became := kindTable{name: tt.declared + " " + tt.as}
 			for table, err := range doc.Parts {
 				if err != nil {
 					t.Fatal(err)
 				}
+				became.column, zone = table.Columns[0], req.Zone
 				if table.Columns[0].Kind != tt.kind {
 					t.Errorf("the column is %s, want %s", table.Columns[0].Kind, tt.kind)
 				}
@@ -90,13 +94,16 @@ func TestEveryTypeOfSQLiteArrivesAsTheRightKind(t *testing.T) {
 						t.Fatal(err)
 					}
 					got = append(got, row[0].Kind().String()+" "+string(row[0].Append(nil, req.Zone)))
+					became.values = append(became.values, row[0].Clone())
 				}
 			}
+			tables = append(tables, became)
 			if all := strings.Join(got, "|"); all != tt.want+"|null " {
 				t.Errorf(" got %s\nwant %s|null ", all, tt.want)
 			}
 		})
 	}
+	throughFormats(t, zone, tables)
 }
 
 func TestSQLiteTimesAreInTheZoneOfTheSource(t *testing.T) {

@@ -34,13 +34,14 @@ func (e *encoder) Begin(b []byte, columns []offprint.Column) []byte {
 
 // Row writes a record.
 func (e *encoder) Row(b []byte, row offprint.Row) []byte {
+	start := len(b)
 	for i, v := range row {
 		if i > 0 {
 			b = append(b, e.delimiter)
 		}
 		b = e.appendValue(b, v)
 	}
-	if len(row) == 1 && row[0].IsNull() { // an empty line would be no row
+	if len(b) == start { // an empty line would be no row
 		b = append(b, `""`...)
 	}
 	return append(b, lineEnd...)

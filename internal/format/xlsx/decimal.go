@@ -12,12 +12,11 @@ const (
 	maxDigits   = 15
 	maxExponent = 307
 	maxShort    = 1e15
-	maxExact    = 1 << 53 // integers beyond it are text
+	maxExact    = 1 << 53 // integers beyond it are text, decimals are rounded
 )
 
 // appendDecimal writes a decimal, rounded to 15 significant digits. ok is
-// false for one that no Excel number can stand for: an integer beyond 2^53, or
-// what is beyond the range. lost says that a digit that is not 0 went, and
+// false for one beyond the range of Excel's numbers. lost says that a digit that is not 0 went, and
 // that it would have been among the decimals shown.
 func appendDecimal(b []byte, v offprint.Value, decimals int) (out []byte, lost, ok bool) {
 	if unscaled, scale, short := v.Unscaled(); short && unscaled < maxShort && unscaled > -maxShort {
@@ -29,12 +28,13 @@ func appendDecimal(b []byte, v offprint.Value, decimals int) (out []byte, lost, 
 	}
 	start := len(b)
 	plain := v.Append(b, nil)
+	if n, err := strconv.ParseInt(string(plain[start:]), 10, 64); err == nil && n >= -maxExact && n <= maxExact {
+		return plain, false, true
+	}
 	d := readDigits(plain[start:])
 	switch {
-	case d.whole && d.beyondExact(), d.exponent > maxExponent:
+	case d.exponent > maxExponent:
 		return b, false, false
-	case d.whole:
-		return plain, false, true
 	case len(d.digits) == 0 || d.exponent < -maxExponent:
 		return append(b, '0'), len(d.digits) > 0 && decimals == everyDigit, true
 	case len(d.digits) > maxDigits:
@@ -58,13 +58,12 @@ func trimZeros(b []byte) []byte {
 // A number is what a plain decimal says: 0.00120 is 1.2 times 10^-3.
 type number struct {
 	negative bool
-	whole    bool // without a fraction
 	digits   []byte
 	exponent int
 }
 
 func readDigits(plain []byte) number {
-	d := number{whole: true}
+	var d number
 	if plain[0] == '-' {
 		d.negative, plain = true, plain[1:]
 	}
@@ -72,7 +71,7 @@ func readDigits(plain []byte) number {
 	point := len(plain)
 	for i, c := range plain {
 		if c == '.' {
-			point, d.whole = i, false
+			point = i
 			continue
 		}
 		digits = append(digits, c)
@@ -90,20 +89,6 @@ func (d *number) trim() {
 	for len(d.digits) > 0 && d.digits[len(d.digits)-1] == '0' {
 		d.digits = d.digits[:len(d.digits)-1]
 	}
-}
-
-func (d *number) beyondExact() bool {
-	if d.exponent != 15 {
-		return d.exponent > 15
-	}
-	var n uint64
-	for i := range 16 {
-		n *= 10
-		if i < len(d.digits) {
-			n += uint64(d.digits[i] - '0')
-		}
-	}
-	return n > maxExact
 }
 
 // loses tells whether one of so many decimals, or of the digits before the

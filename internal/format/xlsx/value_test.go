@@ -86,7 +86,7 @@ func TestValues(t *testing.T) {
 		{"15 digits", plain, decimal("1234567890123.45"), "number", "1234567890123.45"},
 		{"16 digits", plain, decimal("12345678901234.56"), "number", "12345678901234.6"},
 		{"nines", plain, decimal("9999999999999.999"), "number", "10000000000000.0"},
-		{"an integer of 30 digits", plain, decimal("123456789012345678901234567890"), "text", "123456789012345678901234567890"},
+		{"a decimal of 30 digits", plain, decimal("123456789012345678901234567890"), "number", "1.23456789012346e+29"},
 		{"an exact integer as decimal", plain, decimal("9007199254740992"), "number", "9007199254740992"},
 		{"money of 22 digits", money, decimal("12345678901234567890.12"), "number", "1.23456789012346e+19"},
 		{"a decimal beyond the range", plain, decimal("1e400"), "text", "1" + strings.Repeat("0", 400)},
