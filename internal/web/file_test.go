@@ -1,0 +1,144 @@
+package web_test
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/offprint/offprint"
+)
+
+func TestAFileInParts(t *testing.T) {
+	w := open(t, wish{})
+	run := w.made("", `{"report":"orders","parameters":{"rows":20000}}`)
+	path := "/v1/runs/" + run["id"].(string) + "/file"
+	whole := w.do("GET", path, call{}).wants(t, 200)
+	sum := sha256.Sum256(whole.body)
+	etag := `"` + hex.EncodeToString(sum[:]) + `"`
+	for name, want := range map[string]string{
+		"ETag": etag, "Repr-Digest": "sha-256=:" + base64.StdEncoding.EncodeToString(sum[:]) + ":", "Content-Type": "text/csv; charset=utf-8",
+		"X-Content-Type-Options": "nosniff", "Cache-Control": "private, no-cache", "Accept-Ranges": "bytes",
+		"Content-Disposition": "attachment; filename=" + run["file"].(map[string]any)["name"].(string), "Content-Length": fmt.Sprint(len(whole.body)),
+	} {
+		if got := whole.Header.Get(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	n := len(whole.body)
+	for _, tt := range []struct {
+		promise string
+		method  string
+		headers []string
+		status  int
+		body    string
+	}{
+		{"head", "HEAD", nil, 200, ""},
+		{"from the middle", "GET", []string{"Range: bytes=1000-1999"}, 206, string(whole.body[1000:2000])},
+		{"the end", "GET", []string{"Range: bytes=-10"}, 206, string(whole.body[n-10:])},
+		{"resumed, the same file", "GET", []string{"Range: bytes=1000-", "If-Range: " + etag}, 206, string(whole.body[1000:])},
+		{"resumed, another file", "GET", []string{"Range: bytes=1000-", `If-Range: "other"`}, 200, string(whole.body)},
+		{"known already", "GET", []string{"If-None-Match: " + etag}, 304, ""},
+		{"head of a part", "HEAD", []string{"Range: bytes=0-9"}, 206, ""},
+	} {
+		t.Run(tt.promise, func(t *testing.T) {
+			a := w.do(tt.method, path, call{headers: tt.headers}).wants(t, tt.status)
+			if string(a.body) != tt.body {
+				t.Errorf("%d bytes, want %d", len(a.body), len(tt.body))
+			}
+		})
+	}
+	parts := w.do("GET", path, call{headers: []string{"Range: bytes=0-4,100-104"}}).wants(t, 206)
+	if !strings.Contains(string(parts.body), "\r\n"+string(whole.body[100:105])+"\r\n") {
+		t.Errorf("two parts: %s", parts.body)
+	}
+	problem(t, w.do("GET", path, call{headers: []string{"Range: bytes=99999999-"}}), 416, "range_not_satisfiable")
+	problem(t, w.do("GET", path, call{headers: []string{`If-Match: "other"`}}), 412, "precondition_failed")
+
+	pass := w.do("POST", strings.TrimSuffix(path, "file")+"download", call{}).wants(t, 200).json(t)
+	if pass["expires_in"] != 60.0 {
+		t.Errorf("pass: %v", pass)
+	}
+	w.do("GET", pass["url"].(string), call{headers: []string{"Range: bytes=0-9"}}).wants(t, 206)
+	other := w.made("", `{"report":"orders"}`)["id"].(string)
+	_, token, _ := strings.Cut(pass["url"].(string), "?t=")
+	problem(t, w.do("GET", "/v1/runs/"+other+"/file?t="+token, call{}), 401, "unauthenticated")
+}
+
+func TestAFileTheStoreHasLostIsSaidToBeGone(t *testing.T) {
+	w := open(t, wish{})
+	run := w.made("", `{"report":"orders"}`)
+	id := run["id"].(string)
+	for b, err := range w.blobs.List(t.Context(), "") {
+		check(t, err)
+		check(t, w.blobs.Delete(t.Context(), b.Key))
+	}
+	a := w.do("GET", "/v1/runs/"+id+"/file", call{})
+	problem(t, a, 410, "expired")
+	if a.Header.Get("Content-Disposition") != "" {
+		t.Errorf("a problem with the headers of a file: %v", a.Header)
+	}
+}
+
+// TestNobodySeesWhatIsNotTheirs tells of two users of one tenant, and of a
+// namesake in another.
+func TestNobodySeesWhatIsNotTheirs(t *testing.T) {
+	w := open(t, wish{keys: map[string]offprint.Identity{
+		"opk_ann": {User: "ann", Tenant: "acme"}, "opk_bob": {User: "bob", Tenant: "acme"}, "opk_eve": {User: "ann", Tenant: "evil"},
+	}})
+	done := w.made("opk_ann", `{"report":"orders"}`)["id"].(string)
+	running := w.ask("opk_ann", `{"report":"slow"}`)
+	w.until("opk_ann", running, "running")
+	pass := w.do("POST", "/v1/runs/"+done+"/download", call{key: "opk_ann"}).wants(t, 200).json(t)["url"].(string)
+	w.do("GET", pass, call{}).wants(t, 200)
+
+	for _, key := range []string{"opk_bob", "opk_eve"} {
+		heard := w.listen(key, "/v1/events", "")
+		for _, tt := range []struct{ method, path string }{
+			{"GET", ""},
+			{"PATCH", ""},
+			{"DELETE", ""},
+			{"POST", "/cancel"},
+			{"POST", "/rerun"},
+			{"GET", "/file"},
+			{"HEAD", "/file"},
+			{"DELETE", "/file"},
+			{"POST", "/download"},
+			{"GET", "/manifest"},
+			{"GET", "/downloads"},
+			{"GET", "/notices"},
+			{"POST", "/notices/n/replay"},
+			{"GET", "/events"},
+		} {
+			for _, id := range []string{done, running} {
+				body := ""
+				if tt.method == "PATCH" {
+					body = `{"title":"mine"}`
+				}
+				if a := w.do(tt.method, "/v1/runs/"+id+tt.path, call{key: key, body: body}); a.StatusCode != http.StatusNotFound {
+					t.Errorf("%s: %s %s: %s", key, tt.method, tt.path, a.Status)
+				}
+			}
+		}
+		if items := w.do("GET", "/v1/runs", call{key: key}).json(t)["items"].([]any); len(items) != 0 {
+			t.Errorf("%s sees %v", key, items)
+		}
+		page := w.do("GET", "/runs/"+done, call{key: key, headers: []string{"Accept: text/html"}}).wants(t, 404)
+		if strings.Contains(string(page.body), "acme") {
+			t.Errorf("the page tells: %s", page.body)
+		}
+		mine := w.ask(key, `{"report":"orders"}`)
+		if e := heard.next(); e.run["id"] != mine {
+			t.Errorf("%s heard of %v", key, e.run)
+		}
+		heard.stop()
+	}
+	if run := w.do("GET", "/v1/runs/"+running, call{key: "opk_ann"}).json(t); run["state"] != "running" {
+		t.Errorf("ann's run: %v", run["state"])
+	}
+	w.catalog.release()
+	w.until("opk_ann", running, "succeeded")
+}

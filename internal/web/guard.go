@@ -1,0 +1,255 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"github.com/offprint/offprint"
+)
+
+// trust makes those origins trusted whose scripts may write.
+func (s *Site) trust() error {
+	origins := slices.Clone(s.Origins)
+	if s.BaseURL != nil {
+		origins = append(origins, s.BaseURL.Scheme+"://"+s.BaseURL.Host)
+	}
+	for _, origin := range origins {
+		if err := s.cross.AddTrustedOrigin(origin); err != nil {
+			return offprint.Errorf(offprint.NotConfigured, "origins: %q is no origin. Write it as https://app.example.com.", origin)
+		}
+	}
+	return nil
+}
+
+// ServeHTTP refuses what no route may see, and hands the rest on.
+func (s *Site) ServeHTTP(wire http.ResponseWriter, r *http.Request) {
+	w := &begun{ResponseWriter: wire}
+	defer s.recover(w, r)
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Referrer-Policy", "same-origin")
+	if err := s.guard(r); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	if s.cors(w, r) {
+		return
+	}
+	r = s.stripped(r)
+	handler, pattern := s.mux.Handler(r)
+	if pattern == "" {
+		s.lost(w, r, handler)
+		return
+	}
+	s.mux.ServeHTTP(w, r)
+}
+
+// recover answers for a handler that panicked; one that has begun to answer is
+// cut off, so that nobody takes what it said for the whole.
+func (s *Site) recover(w *begun, r *http.Request) {
+	v := recover()
+	if v == nil {
+		return
+	}
+	if v == http.ErrAbortHandler {
+		panic(v)
+	}
+	err := fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+	if !w.yes {
+		s.fail(w, r, err)
+		return
+	}
+	s.refuse(r.Context(), r.Header, err)
+	panic(http.ErrAbortHandler)
+}
+
+// begun knows whether an answer has begun.
+type begun struct {
+	http.ResponseWriter
+	yes bool
+}
+
+func (b *begun) WriteHeader(status int) {
+	b.yes = true
+	b.ResponseWriter.WriteHeader(status)
+}
+
+func (b *begun) Write(p []byte) (int, error) {
+	b.yes = true
+	return b.ResponseWriter.Write(p)
+}
+
+// Unwrap lets http.ResponseController flush and set deadlines.
+func (b *begun) Unwrap() http.ResponseWriter { return b.ResponseWriter }
+
+// guard holds off other sites' scripts and, where nobody has to sign in,
+// whatever does not come straight from this machine.
+func (s *Site) guard(r *http.Request) error {
+	if err := s.cross.Check(r); err != nil {
+		return offprint.Errorf(offprint.Forbidden, "Another site's page asked for this. Add its origin to origins if it may.").Because(err)
+	}
+	if s.Identity.Required {
+		return nil
+	}
+	if !loopback(r.Host) {
+		return offprint.Errorf(offprint.Misdirected, "Without sign-in it answers to localhost and 127.0.0.1 only. Configure auth to serve other names.")
+	}
+	for name := range r.Header {
+		if name == "Forwarded" || strings.HasPrefix(name, "X-Forwarded-") {
+			return offprint.Errorf(offprint.Unreadable, "Without sign-in it takes no requests from a proxy. Configure auth to stand behind one.")
+		}
+	}
+	return nil
+}
+
+// loopback tells whether a Host is this machine's own name for itself; any
+// other may be a stranger's name that now points here (DNS rebinding).
+func loopback(host string) bool {
+	name, _, err := net.SplitHostPort(host)
+	if err != nil {
+		name = strings.Trim(host, "[]")
+	}
+	ip, err := netip.ParseAddr(name)
+	return err == nil && ip.IsLoopback() || strings.EqualFold(name, "localhost")
+}
+
+// exposed are the headers that other origins' scripts may read.
+const exposed = "Location, ETag, Retry-After, RateLimit, RateLimit-Policy, Idempotent-Replayed, Preference-Applied, Content-Disposition, Repr-Digest"
+
+// cors lets the scripts of the configured origins in; it answers their
+// preflight requests itself and then says so.
+func (s *Site) cors(w http.ResponseWriter, r *http.Request) (answered bool) {
+	if len(s.Origins) == 0 {
+		return false
+	}
+	h := w.Header()
+	h.Add("Vary", "Origin")
+	origin := r.Header.Get("Origin")
+	if origin == "" || !slices.Contains(s.Origins, origin) {
+		return false
+	}
+	h.Set("Access-Control-Allow-Origin", origin)
+	h.Set("Access-Control-Expose-Headers", exposed)
+	if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
+		return false
+	}
+	h.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, PATCH, DELETE")
+	h.Set("Access-Control-Allow-Headers", "Authorization, X-API-Key, Content-Type, Idempotency-Key, If-None-Match, If-Range, Range, Prefer, Last-Event-ID, Traceparent")
+	h.Set("Access-Control-Max-Age", "600")
+	w.WriteHeader(http.StatusNoContent)
+	return true
+}
+
+// stripped is the request without the base address's path, whether or not a
+// proxy has taken it off already.
+func (s *Site) stripped(r *http.Request) *http.Request {
+	rest, ok := strings.CutPrefix(r.URL.Path, s.prefix+"/")
+	if s.prefix == "" || !ok {
+		return r
+	}
+	u := *r.URL
+	u.Path, u.RawPath = "/"+rest, ""
+	r2 := r.Clone(r.Context())
+	r2.URL = &u
+	return r2
+}
+
+// lost answers for the mux where it has no route, keeping what it would have
+// said of the methods.
+func (s *Site) lost(w http.ResponseWriter, r *http.Request, mux http.Handler) {
+	said := &muted{header: make(http.Header)}
+	mux.ServeHTTP(said, r)
+	err := offprint.Errorf(offprint.NotFound, "There is nothing at this address. The list of what there is stands at %s.", s.path("/openapi.json"))
+	if said.status == http.StatusMethodNotAllowed {
+		w.Header()["Allow"] = said.header["Allow"]
+		err = offprint.Errorf(offprint.Method, "Use one of: %s.", said.header.Get("Allow"))
+	}
+	if asksForPage(r) {
+		s.failPage(w, r, err)
+		return
+	}
+	s.fail(w, r, err)
+}
+
+// muted hears a status and headers, and nothing else.
+type muted struct {
+	header http.Header
+	status int
+}
+
+func (m *muted) Header() http.Header         { return m.header }
+func (m *muted) Write(b []byte) (int, error) { return len(b), nil }
+func (m *muted) WriteHeader(status int)      { m.status = status }
+
+// from is the address that a request came from, past the trusted proxies.
+func (s *Site) from(r *http.Request) string {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return ""
+	}
+	address := peer.Addr().Unmap()
+	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for _, hop := range slices.Backward(hops) {
+		if !slices.ContainsFunc(s.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(address) }) {
+			break
+		}
+		next, err := netip.ParseAddr(strings.TrimSpace(hop))
+		if err != nil {
+			break
+		}
+		address = next.Unmap()
+	}
+	return address.String()
+}
+
+// identify is who sent the request.
+func (s *Site) identify(r *http.Request) (offprint.Identity, error) {
+	return s.Identity.Identify(r.Context(), r.Header)
+}
+
+type askerKey struct{}
+
+// known lets a JSON operation be reached only by who is known; open reads it.
+func (s *Site) known(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		who, err := s.identify(r)
+		if err == nil && r.ContentLength != 0 && !sendsJSON(r) {
+			err = offprint.Errorf(offprint.Unreadable, "Send JSON, with Content-Type: application/json.")
+		}
+		if err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		w.Header().Set("Cache-Control", "private, no-cache")
+		next(w, r.WithContext(context.WithValue(r.Context(), askerKey{}, &asker{Identity: who, request: r, answer: w})))
+	}
+}
+
+// An asker is who sends a JSON operation, and on which wire. The library that
+// decodes operations passes a context only, so it travels there for that one
+// hop; from the operation on it is an argument.
+type asker struct {
+	offprint.Identity
+	request *http.Request
+	answer  http.ResponseWriter
+}
+
+func sendsJSON(r *http.Request) bool {
+	media, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	media = strings.ToLower(strings.TrimSpace(media))
+	return media == "" || media == "application/json" || strings.HasSuffix(media, "+json")
+}
+
+// absolute is a path as somebody on another machine can follow it.
+func (s *Site) absolute(p string) string {
+	if s.BaseURL == nil {
+		return p
+	}
+	return (&url.URL{Scheme: s.BaseURL.Scheme, Host: s.BaseURL.Host}).String() + p
+}

@@ -1,0 +1,85 @@
+package web
+
+import (
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// routes are all of them. What is an operation decodes, checks and describes
+// itself; what is handled plainly is described here.
+func (s *Site) routes() error {
+	s.api = s.newDocument()
+	get, post, patch, del := method(http.MethodGet), method(http.MethodPost), method(http.MethodPatch), method(http.MethodDelete)
+
+	// Reports
+	operation(s, get("/v1/reports", "List reports", 304), s.reports)
+	operation(s, get("/v1/reports/{name}", "Get a report", 304), s.report)
+
+	// Runs
+	operation(s, accepts(post("/v1/runs", "Ask for a report", 200)), s.submit)
+	operation(s, queried(get("/v1/runs", "List my runs")), s.list)
+	operation(s, get("/v1/runs/{id}", "Get a run", 304), s.get)
+	operation(s, patch("/v1/runs/{id}", "Rename or keep a run"), s.amend)
+	operation(s, del("/v1/runs/{id}", "Erase a run"), s.erase)
+	operation(s, post("/v1/runs/{id}/cancel", "Cancel a run"), s.cancel)
+	operation(s, accepts(post("/v1/runs/{id}/rerun", "Make a run again", 200)), s.rerun)
+
+	// Files
+	s.plain(get("/v1/runs/{id}/file", "Fetch the file", 200, 206, 304), s.file)
+	operation(s, post("/v1/runs/{id}/download", "Get a link for a browser"), s.pass)
+	operation(s, del("/v1/runs/{id}/file", "Delete the file"), s.deleteFile)
+	operation(s, get("/v1/runs/{id}/manifest", "Get the manifest"), s.manifest)
+	operation(s, get("/v1/runs/{id}/downloads", "List downloads"), s.downloads)
+
+	// Word of it
+	s.plain(get("/v1/runs/{id}/events", "Stream a run", 200, 204), s.events)
+	s.plain(get("/v1/events", "Stream my runs", 200), s.allEvents)
+	operation(s, get("/v1/runs/{id}/notices", "List notices"), s.notices)
+	operation(s, post("/v1/runs/{id}/notices/{notice}/replay", "Send a notice again"), s.replayNotice)
+	operation(s, get("/v1/me", "Who I am"), s.me)
+
+	// The page
+	s.mux.HandleFunc("GET /{$}", s.page(s.home))
+	s.mux.HandleFunc("GET /reports/{name}", s.page(s.form))
+	s.mux.HandleFunc("POST /reports/{name}", s.page(s.generate))
+	s.mux.HandleFunc("GET /runs/{id}", s.page(s.runPage))
+	s.mux.HandleFunc("POST /runs/{id}/cancel", s.page(s.cancelPage))
+	s.mux.HandleFunc("POST /runs/{id}/again", s.page(s.againPage))
+	s.mux.HandleFunc("POST /runs/{id}/delete-file", s.page(s.deletePage))
+	s.mux.HandleFunc("GET /ui/{name}", s.asset)
+
+	// For machines
+	s.mux.HandleFunc("GET /openapi.json", s.openapi)
+	s.mux.HandleFunc("GET /livez", s.live)
+	s.mux.HandleFunc("GET /readyz", s.ready)
+	return s.api.finish()
+}
+
+func method(name string) func(path, summary string, also ...int) huma.Operation {
+	return func(path, summary string, also ...int) huma.Operation {
+		op := huma.Operation{Method: name, Path: path, Summary: summary, Responses: make(map[string]*huma.Response)}
+		for _, status := range also {
+			op.Responses[statusText(status)] = &huma.Response{Description: http.StatusText(status)}
+		}
+		return op
+	}
+}
+
+// accepts is op answering 202 as a rule.
+func accepts(op huma.Operation) huma.Operation {
+	op.DefaultStatus = http.StatusAccepted
+	return op
+}
+
+// queried is op checking its query itself.
+func queried(op huma.Operation) huma.Operation {
+	op.Metadata = map[string]any{"query": "its own"}
+	return op
+}
+
+// plain serves a route that is no JSON operation, and describes it.
+func (s *Site) plain(op huma.Operation, h http.HandlerFunc) {
+	s.mux.HandleFunc(op.Method+" "+op.Path, h)
+	s.api.describe(op)
+}
