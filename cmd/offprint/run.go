@@ -1,0 +1,226 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/offprint/offprint"
+	"github.com/offprint/offprint/server"
+)
+
+// asked are the flags of every command that asks for a report. Without a
+// configuration it is one of the sample shop's.
+type asked struct {
+	configured
+	shop
+	Report    string   `arg:"" help:"Name of the report."`
+	Parameter []string `short:"p" help:"A parameter, as in region=EU; again for more values." placeholder:"NAME=VALUE" sep:"none"`
+	TimeZone  string   `help:"Whose days count, as in Europe/Berlin." default:"UTC"`
+	Locale    string   `help:"Language and customs, as in de-DE." default:"en"`
+	User      string   `help:"Who asks."`
+	Tenant    string   `help:"For which tenant."`
+	Role      []string `help:"A role of theirs; again for more."`
+}
+
+func (a asked) read(ctx context.Context, t *terminal) (server.Config, error) {
+	config, err := a.configured.read(t)
+	if err != nil || len(config.Sources) > 0 || a.Config != "" {
+		return config, err
+	}
+	return a.shop.config(ctx, t)
+}
+
+func (a asked) ask() (server.Ask, error) {
+	sent, err := parameters(a.Parameter)
+	who := offprint.Identity{User: a.User, Tenant: a.Tenant, Roles: a.Role}
+	return server.Ask{Report: a.Report, Parameters: sent, TimeZone: a.TimeZone, Locale: a.Locale, Who: who}, err
+}
+
+// parameters reads NAME=VALUE; a name that comes again makes a list.
+func parameters(flags []string) (offprint.Sent, error) {
+	lists := make(map[string][]string)
+	for _, f := range flags {
+		name, value, ok := strings.Cut(f, "=")
+		if !ok || name == "" {
+			return nil, fmt.Errorf("%w: a parameter is written as -p NAME=VALUE", errUsage)
+		}
+		lists[name] = append(lists[name], value)
+	}
+	sent := make(offprint.Sent, len(lists))
+	for name, list := range lists {
+		var value any = list
+		if len(list) == 1 {
+			value = list[0]
+		}
+		b, err := json.Marshal(value)
+		if err != nil {
+			return nil, err
+		}
+		sent[name] = b
+	}
+	return sent, nil
+}
+
+type runCommand struct {
+	asked
+	Format string `help:"xlsx, pdf, csv or jsonl. Without it: by the file's name, else the report's first."`
+	Output string `short:"o" help:"The file; - is standard output." placeholder:"FILE" required:""`
+}
+
+func (c runCommand) Run(ctx context.Context, t *terminal) error {
+	config, err := c.asked.read(ctx, t)
+	if err != nil {
+		return err
+	}
+	ask, err := c.ask()
+	if err != nil {
+		return err
+	}
+	ask.Format = cmp.Or(c.Format, strings.TrimPrefix(filepath.Ext(c.Output), "."))
+	if c.Output == "-" {
+		ask.Format = c.Format
+		_, err := server.Make(ctx, config, ask, t.out, func(offprint.Phase, offprint.Progress) {})
+		return err
+	}
+	bar := newBar(t.err)
+	var run offprint.Run
+	err = whole(c.Output, func(w io.Writer) (err error) {
+		run, err = server.Make(ctx, config, ask, w, bar.show)
+		return err
+	})
+	if err != nil {
+		bar.clear()
+		return err
+	}
+	bar.end(c.Output, &run)
+	return nil
+}
+
+// whole writes a file that is there only if write returned nil.
+func whole(path string, write func(io.Writer) error) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.part")
+	if err != nil {
+		return err
+	}
+	buffered := bufio.NewWriterSize(f, 64<<10)
+	err = write(buffered)
+	if err == nil {
+		err = errors.Join(buffered.Flush(), f.Chmod(0o644))
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}
+
+// A bar is one line of progress on a terminal, and nothing elsewhere.
+type bar struct {
+	out   io.Writer
+	live  bool
+	began time.Time
+	shown time.Time
+}
+
+func newBar(out io.Writer) *bar {
+	f, ok := out.(*os.File)
+	live := false
+	if ok {
+		info, err := f.Stat()
+		live = err == nil && info.Mode()&os.ModeCharDevice != 0
+	}
+	return &bar{out: out, live: live, began: time.Now()}
+}
+
+func (b *bar) show(_ offprint.Phase, p offprint.Progress) {
+	now := time.Now()
+	if !b.live || now.Sub(b.shown) < 100*time.Millisecond {
+		return
+	}
+	b.shown = now
+	spent := now.Sub(b.began).Seconds()
+	line := fmt.Sprintf("%s rows · %s rows/s", grouped(p.Rows), grouped(int64(float64(p.Rows)/max(spent, 0.001))))
+	if p.RowsTotal > p.Rows && p.Rows > 0 && spent > 1 {
+		left := time.Duration(spent / float64(p.Rows) * float64(p.RowsTotal-p.Rows) * float64(time.Second))
+		line += fmt.Sprintf(" · %d %% · %v left", p.Percent(), left.Round(time.Second))
+	}
+	fmt.Fprint(b.out, "\r\x1b[K"+line)
+}
+
+func (b *bar) clear() {
+	if b.live {
+		fmt.Fprint(b.out, "\r\x1b[K")
+	}
+}
+
+func (b *bar) end(path string, run *offprint.Run) {
+	b.clear()
+	fmt.Fprintf(b.out, "%s · %s rows · %.1f MB · %v\n", path, grouped(run.File.Rows), float64(run.File.Bytes)/1e6, time.Since(b.began).Round(10*time.Millisecond))
+	for _, w := range run.Warnings {
+		fmt.Fprintf(b.out, "  note: %s\n", w.Detail)
+	}
+}
+
+// grouped is 1,204,310.
+func grouped(n int64) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+type sqlCommand struct{ asked }
+
+func (c sqlCommand) Run(ctx context.Context, t *terminal) error {
+	config, err := c.read(ctx, t)
+	if err != nil {
+		return err
+	}
+	ask, err := c.ask()
+	if err != nil {
+		return err
+	}
+	text, err := server.SQL(config, ask)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(t.out, text)
+	return err
+}
+
+type checkCommand struct {
+	configured
+	shop
+	Offline bool `help:"Ask no database."`
+}
+
+func (c checkCommand) Run(ctx context.Context, t *terminal) error {
+	config, err := asked{configured: c.configured, shop: c.shop}.read(ctx, t)
+	if err != nil {
+		return err
+	}
+	reports, problems, err := server.Check(ctx, config, c.Offline)
+	if err != nil {
+		return err
+	}
+	for _, p := range problems {
+		fmt.Fprintln(t.out, p)
+	}
+	if len(problems) > 0 {
+		return fmt.Errorf("%d problems in the reports", len(problems))
+	}
+	_, err = fmt.Fprintf(t.out, "%d reports, no problems.\n", reports)
+	return err
+}
