@@ -167,14 +167,22 @@ func TestParametersResolve(t *testing.T) {
 	now := time.Date(2026, 11, 1, 3, 0, 0, 0, time.UTC) // still October in New York
 	for _, tt := range []struct{ name, zone, sent, want string }{
 		{"defaults", "UTC", `{}`, `{"lines":10,"period":{"from":"2026-10-01","to":"2026-10-31"}}`},
-		{"words are days of the zone", "America/New_York", `{"period":"last_month","day":"today"}`,
-			`{"day":"2026-10-31","lines":10,"period":{"from":"2026-09-01","to":"2026-09-30"}}`},
-		{"as a form sends them", "UTC", `{"period":"2026-01-01..2026-01-31","lines":"7","open":"true","least":"12.50","skus":"0042"}`,
-			`{"least":"12.50","lines":7,"open":true,"period":{"from":"2026-01-01","to":"2026-01-31"},"skus":["0042"]}`},
-		{"as an API sends them", "UTC", `{"period":{"from":"2026-01-01","to":"2026-01-01"},"least":0.10,"region":null,"skus":["0001","0002"],"at":"2026-01-01T12:00:00+02:00"}`,
-			`{"at":"2026-01-01T10:00:00Z","least":"0.10","lines":10,"period":{"from":"2026-01-01","to":"2026-01-01"},"skus":["0001","0002"]}`},
-		{"a time without a zone is the run's", "Europe/Berlin", `{"period":"today","at":"2026-07-01T12:00"}`,
-			`{"at":"2026-07-01T10:00:00Z","lines":10,"period":{"from":"2026-11-01","to":"2026-11-01"}}`},
+		{
+			"words are days of the zone", "America/New_York", `{"period":"last_month","day":"today"}`,
+			`{"day":"2026-10-31","lines":10,"period":{"from":"2026-09-01","to":"2026-09-30"}}`,
+		},
+		{
+			"as a form sends them", "UTC", `{"period":"2026-01-01..2026-01-31","lines":"7","open":"true","least":"12.50","skus":"0042"}`,
+			`{"least":"12.50","lines":7,"open":true,"period":{"from":"2026-01-01","to":"2026-01-31"},"skus":["0042"]}`,
+		},
+		{
+			"as an API sends them", "UTC", `{"period":{"from":"2026-01-01","to":"2026-01-01"},"least":0.10,"region":null,"skus":["0001","0002"],"at":"2026-01-01T12:00:00+02:00"}`,
+			`{"at":"2026-01-01T10:00:00Z","least":"0.10","lines":10,"period":{"from":"2026-01-01","to":"2026-01-01"},"skus":["0001","0002"]}`,
+		},
+		{
+			"a time without a zone is the run's", "Europe/Berlin", `{"period":"today","at":"2026-07-01T12:00"}`,
+			`{"at":"2026-07-01T10:00:00Z","lines":10,"period":{"from":"2026-11-01","to":"2026-11-01"}}`,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			params, err := form.Resolve(sent(t, tt.sent), zone(t, tt.zone), now)
