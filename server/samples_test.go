@@ -3,7 +3,6 @@ package server_test
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,13 +16,11 @@ import (
 // Every sample report comes out in every format with every value of the
 // database, which a program of another language reads again.
 func TestSampleReportsAreRight(t *testing.T) {
-	dir := t.TempDir()
-	const orders = 3000
-	config, err := server.Demo(t.Context(), dir, orders)
+	config, err := server.Demo(t.Context(), t.TempDir(), 3000)
 	if err != nil {
 		t.Fatal(err)
 	}
-	shop := filepath.Join(dir, fmt.Sprintf("shop-%d.db", orders))
+	shop := strings.TrimPrefix(config.Sources["shop"].URL, "sqlite:")
 	for _, tt := range []struct {
 		report, parameters, rows string
 		kinds, titles            string

@@ -28,11 +28,15 @@ const indexes = `
 CREATE INDEX orders_by_time ON orders (ordered_at);
 CREATE INDEX orders_by_customer ON orders (customer_id);`
 
+// edition grows when the shop's rows change, so that one made by an earlier
+// release is not taken for it.
+const edition = 2
+
 // OpenShop is the path of a shop with so many orders below dir; it is made
 // there unless it was made before. Times are UTC. Exact decimals are
 // TEXT, since a DECIMAL column of SQLite turns them into floats.
 func OpenShop(ctx context.Context, dir string, orders int) (string, error) {
-	path := filepath.Join(dir, fmt.Sprintf("shop-%d.db", orders))
+	path := filepath.Join(dir, fmt.Sprintf("shop-%d-%d.db", edition, orders))
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		return path, err
 	}
