@@ -260,6 +260,44 @@ func TestAKilledWorkersRunIsTakenOver(t *testing.T) {
 	p.complete(run, 60)
 }
 
+// The row of the run is locked, so that its worker gets no further than between
+// fetching the ticket and starting the run.
+func TestAWorkerKilledBeforeItsStartIsReplaced(t *testing.T) {
+	t.Parallel()
+	p, web, a, _, db := both(t)
+	a.signal(syscall.SIGSTOP)
+	run := web.ask(3, "0")
+	conn := db()
+	lock, err := conn.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lock.Exec(t.Context(), "SELECT 1 FROM offprint.runs WHERE id = $1 FOR UPDATE", run.ID); err != nil {
+		t.Fatal(err)
+	}
+	a.signal(syscall.SIGCONT)
+	var state string
+	for end := time.Now().Add(10 * time.Second); state != "running"; time.Sleep(20 * time.Millisecond) {
+		if err := lock.QueryRow(t.Context(), "SELECT state FROM offprint.river_job WHERE args ->> 'run' = $1", run.ID).Scan(&state); err != nil {
+			t.Fatal(err)
+		}
+		if time.Now().After(end) {
+			t.Fatalf("its ticket stays %s", state)
+		}
+	}
+	b := p.start("", "worker", "--workers", "2")
+	a.signal(syscall.SIGKILL)
+	if err := lock.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	run, took := web.until(run.ID, 15*time.Second, "ended", ended)
+	t.Logf("made by another after %v", took)
+	if took > 10*time.Second {
+		t.Errorf("that took %v, want 10 s at most\n%s", took, b.logs)
+	}
+	p.complete(run, 3)
+}
+
 func TestAFrozenWorkersResultIsRefused(t *testing.T) {
 	t.Parallel()
 	p, web, a, _, _ := both(t)

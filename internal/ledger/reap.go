@@ -51,14 +51,16 @@ func (r *reaper) round(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := r.release(ctx, true); err != nil {
+	// What was fetched and not started is looked for in every round: a lease
+	// has to pass after the first look, and ten seconds are all there are.
+	if err := errors.Join(r.release(ctx, true), r.reissueUnstarted(ctx)); err != nil {
 		return err
 	}
 	if time.Since(r.deep) < 5*r.o.Reap {
 		return nil
 	}
 	r.deep = time.Now()
-	return errors.Join(r.reissueDead(ctx), r.reissueUnstarted(ctx), r.retell(ctx))
+	return errors.Join(r.reissueDead(ctx), r.retell(ctx))
 }
 
 // mostReaped bounds a round; the next one goes on.
