@@ -166,10 +166,18 @@ func (b *bar) clear() {
 
 func (b *bar) end(path string, run *offprint.Run) {
 	b.clear()
-	fmt.Fprintf(b.out, "%s · %s rows · %.1f MB · %v\n", path, grouped(run.File.Rows), float64(run.File.Bytes)/1e6, time.Since(b.began).Round(10*time.Millisecond))
+	fmt.Fprintf(b.out, "%s · %s rows · %s · %v\n", path, grouped(run.File.Rows), size(run.File.Bytes), time.Since(b.began).Round(10*time.Millisecond))
 	for _, w := range run.Warnings {
 		fmt.Fprintf(b.out, "  note: %s\n", w.Detail)
 	}
+}
+
+// size is 48.2 MB; what would be 0.0 MB is in KB.
+func size(bytes int64) string {
+	if bytes < 1e5 {
+		return fmt.Sprintf("%d KB", (bytes+999)/1000)
+	}
+	return fmt.Sprintf("%.1f MB", float64(bytes)/1e6)
 }
 
 // grouped is 1,204,310.
