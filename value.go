@@ -154,6 +154,9 @@ func plainDecimal(s string) (string, bool) {
 	if whole == "" {
 		whole = "0"
 	}
+	if strings.Trim(whole+fraction, "0") == "" { // there is no -0 among decimals
+		sign = ""
+	}
 	if fraction != "" {
 		fraction = "." + fraction
 	}
