@@ -21,6 +21,7 @@ type Report struct {
 	Formats     []string    // the names of those it may become, the first is the default; empty: all
 	Source      Source
 	Allow       Allow
+	TenantBlind bool              // it says nothing of tenants, so only askers without one may have it
 	Retention   time.Duration     // of its files; 0: the server's
 	MaxRows     int64             // 0: the server's; beyond it the file is cut and says so
 	File        string            // the file's name without its extension, with {parameter}; empty: Name

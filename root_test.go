@@ -185,9 +185,13 @@ func TestParametersResolve(t *testing.T) {
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			params, err := form.Resolve(sent(t, tt.sent), zone(t, tt.zone), now)
+			asked := sent(t, tt.sent)
+			params, err := form.Resolve(asked, zone(t, tt.zone), now)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if got, want := text(t, asked), text(t, sent(t, tt.sent)); got != want {
+				t.Errorf("what was sent became %s, was %s", got, want)
 			}
 			if got := text(t, params); got != tt.want {
 				t.Errorf("resolved to %s, want %s", got, tt.want)
@@ -214,6 +218,17 @@ func TestEveryBadParameterIsNamed(t *testing.T) {
 		if strings.Contains(err.Error(), value) {
 			t.Errorf("the rejected value %q is repeated in %v", value, err)
 		}
+	}
+}
+
+func TestParametersAreBounded(t *testing.T) {
+	long := `["` + strings.Repeat(`0001","`, 20000) + `0001"]`
+	if _, err := form.Resolve(offprint.Sent{"skus": json.RawMessage(long)}, time.UTC, time.Now()); offprint.CodeOf(err) != offprint.BadParameter {
+		t.Errorf("%d bytes of parameters: %v", len(long), err)
+	}
+	most := `["` + strings.Repeat(`0001","`, 9000) + `0001"]`
+	if _, err := form.Resolve(offprint.Sent{"skus": json.RawMessage(most)}, time.UTC, time.Now()); err != nil {
+		t.Errorf("%d bytes of parameters: %v", len(most), err)
 	}
 }
 
