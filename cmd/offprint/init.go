@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	_ "embed"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/offprint/offprint/server"
 )
 
 //go:embed init/offprint.yaml
@@ -19,8 +22,9 @@ type initCommand struct {
 	Dir string `arg:"" optional:"" default:"." help:"Where to."`
 }
 
-// Run writes what is not there yet, and says what is.
-func (c initCommand) Run(t *terminal) error {
+// Run writes what is not there yet, and says what is. A small sample shop is
+// there to ask, so that the first report works at once.
+func (c initCommand) Run(ctx context.Context, t *terminal) error {
 	for _, file := range []struct {
 		path string
 		text []byte
@@ -43,6 +47,9 @@ func (c initCommand) Run(t *terminal) error {
 		}
 		fmt.Fprintln(t.out, "wrote", path)
 	}
-	_, err := fmt.Fprintln(t.out, "Name your database in offprint.yaml, then: offprint check, offprint serve")
+	if err := server.Sample(ctx, filepath.Join(c.Dir, "data", "shop.db")); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(t.out, "Try: offprint check, offprint run hello -o hello.xlsx, offprint serve. Then name your own database in offprint.yaml.")
 	return err
 }

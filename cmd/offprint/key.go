@@ -20,7 +20,7 @@ type keyCommand struct {
 type keyCreateCommand struct {
 	configured
 	Name    string        `help:"What it is for." required:""`
-	User    string        `help:"Whose runs it makes. Without it: the key's name."`
+	User    string        `help:"Whose runs it makes. Without it: its own, as key:NAME."`
 	Tenant  string        `help:"Of which tenant."`
 	Email   string        `help:"Their address."`
 	Role    []string      `help:"A role; again for more."`
@@ -32,9 +32,6 @@ func (c keyCreateCommand) Run(ctx context.Context, t *terminal) error {
 	config, err := c.read(t)
 	if err != nil {
 		return err
-	}
-	if c.User == "" {
-		c.User = c.Name
 	}
 	who := offprint.Identity{User: c.User, Tenant: c.Tenant, Email: c.Email, Roles: c.Role, Scopes: c.Scope}
 	secret, err := server.CreateKey(ctx, config, c.Name, who, c.Expires)

@@ -105,24 +105,45 @@ func (c runCommand) Run(ctx context.Context, t *terminal) error {
 	return nil
 }
 
-// whole writes a file that is there only if write returned nil.
+// whole writes a file that is there only if write returned nil, and keeps the
+// mode of one that it replaces. What is no ordinary file, as /dev/null or a
+// pipe, is written to as it is.
 func whole(path string, write func(io.Writer) error) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.part")
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	was, err := os.Stat(path)
+	if err == nil && !was.Mode().IsRegular() {
+		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		return errors.Join(buffered(f, write), f.Close())
+	}
+	part := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".part")
+	f, err := os.OpenFile(part, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o666) // less the umask
 	if err != nil {
 		return err
 	}
-	buffered := bufio.NewWriterSize(f, 64<<10)
-	err = write(buffered)
-	if err == nil {
-		err = errors.Join(buffered.Flush(), f.Chmod(0o644))
+	err = buffered(f, write)
+	if err == nil && was != nil {
+		err = f.Chmod(was.Mode().Perm())
 	}
 	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
+		err = os.Rename(part, path)
 	}
 	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
+		return errors.Join(err, os.Remove(part))
 	}
 	return nil
+}
+
+func buffered(f *os.File, write func(io.Writer) error) error {
+	w := bufio.NewWriterSize(f, 64<<10)
+	if err := write(w); err != nil {
+		return err
+	}
+	return w.Flush()
 }
 
 // A bar is one line of progress on a terminal, and nothing elsewhere.

@@ -37,24 +37,30 @@ const edition = 2
 // TEXT, since a DECIMAL column of SQLite turns them into floats.
 func OpenShop(ctx context.Context, dir string, orders int) (string, error) {
 	path := filepath.Join(dir, fmt.Sprintf("shop-%d-%d.db", edition, orders))
+	return path, MakeShop(ctx, path, orders)
+}
+
+// MakeShop makes a shop at path, whole or not at all, unless there is a file.
+func MakeShop(ctx context.Context, path string, orders int) error {
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
-		return path, err
+		return err
 	}
+	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", fmt.Errorf("make the shop: %w", err)
+		return fmt.Errorf("make the shop: %w", err)
 	}
 	draft, err := os.CreateTemp(dir, "shop-*.part")
 	if err != nil {
-		return "", fmt.Errorf("make the shop: %w", err)
+		return fmt.Errorf("make the shop: %w", err)
 	}
 	err = errors.Join(draft.Close(), fill(ctx, draft.Name(), orders))
 	if err == nil {
 		err = os.Rename(draft.Name(), path)
 	}
 	if err != nil {
-		return "", errors.Join(fmt.Errorf("make the shop: %w", err), os.Remove(draft.Name()))
+		return errors.Join(fmt.Errorf("make the shop: %w", err), os.Remove(draft.Name()))
 	}
-	return path, nil
+	return nil
 }
 
 func fill(ctx context.Context, path string, orders int) error {

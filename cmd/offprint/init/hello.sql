@@ -3,8 +3,13 @@ title: Hello
 description: A first report. Copy it, and write your own query below.
 source: shop
 parameters:
-  name: {type: text, label: Whom to greet, default: world}
+  country: {type: text, label: Country, default: DE}
 columns:
-  greeting: {title: Greeting}
+  name:   {title: Customer}
+  since:  {title: Customer since}
+  credit: {title: Credit, as: money, total: sum}
 ---*/
-SELECT 'Hello, ' || :name AS greeting
+SELECT name, since, credit
+FROM customers
+WHERE country = :country
+ORDER BY name

@@ -1,6 +1,6 @@
 /*---
 title: Revenue
-description: Orders and revenue by region and month.
+description: Orders and revenue by region and month, as the calendar of UTC has it.
 source: shop
 parameters:
   period: {type: period, label: Period, default: "2024-01-01..2025-12-31"}
@@ -15,6 +15,6 @@ columns:
 SELECT r.name AS region, substr(o.ordered_at, 1, 7) AS month, count(*) AS orders, sum(o.quantity) AS units,
        printf('%d.%02d', sum(o.cents) / 100, sum(o.cents) % 100) AS revenue, avg(o.cents) / 100 AS average
 FROM orders o JOIN regions r ON r.code = o.region
-WHERE o.ordered_at >= :period.start_at AND o.ordered_at < :period.end_at
+WHERE o.ordered_at >= :period.start AND o.ordered_at < :period.end
 GROUP BY r.name, month
 ORDER BY r.name, month
