@@ -14,7 +14,7 @@ const module = "github.com/offprint/offprint"
 var arrows = map[string]string{
 	".":                     "",
 	"source":                ". internal/yaml sql",
-	"server":                ". source internal/yaml internal/blob internal/demo internal/desk internal/format/csv internal/format/jsonl internal/format/pdf internal/format/xlsx internal/identity internal/ledger internal/web http yaml",
+	"server":                ". source internal/yaml internal/blob internal/demo internal/desk internal/format/csv internal/format/jsonl internal/format/pdf internal/format/xlsx internal/identity internal/ledger internal/web http yaml prometheus",
 	"cmd/offprint":          ". server source",
 	"internal/blob":         ".",
 	"internal/demo":         ". sql",
@@ -41,6 +41,7 @@ var addresses = map[string]string{
 	"github.com/danielgtaylor/huma": "http",
 	"net/http":                      "http",
 	"github.com/go-jose/":           "jose",
+	"github.com/prometheus/":        "prometheus",
 	"github.com/goccy/go-yaml":      "yaml",
 }
 

@@ -13,7 +13,15 @@ type Identity struct {
 	Roles  []string          `json:"roles,omitempty"`
 	Scopes []string          `json:"scopes,omitempty"` // of an API key: impersonate
 	Claims map[string]string `json:"claims,omitempty"` // what a JWT said besides
-	Via    string            `json:"via,omitempty"`    // the API key that asked on the user's behalf
+	Key    Key               `json:"key,omitzero"`     // the API key that asks, if one does
+	Via    string            `json:"via,omitempty"`    // its name, where it asks on the user's behalf
+}
+
+// A Key is an API key by the name that people gave it, and by its id, which no
+// other key ever has.
+type Key struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
 }
 
 // Claim is what :user.<name> means in a query; known is false for a claim
@@ -37,7 +45,7 @@ func (i Identity) Claim(name string) (value string, known bool) {
 // API key on somebody's behalf; nobody owns nothing. A key without a tenant
 // asks for all of them.
 func (i Identity) Owns(r *Run) bool {
-	if i.Via != "" && r.Who.Via == i.Via && slices.Contains(i.Scopes, "impersonate") {
+	if i.Key.ID != "" && r.Who.Key.ID == i.Key.ID && slices.Contains(i.Scopes, "impersonate") {
 		return i.Tenant == "" || r.Who.Tenant == i.Tenant
 	}
 	return i.User != "" && r.Who.User == i.User && r.Who.Tenant == i.Tenant

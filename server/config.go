@@ -34,6 +34,7 @@ type Config struct {
 	Auth           Auth
 	Origins        []string // that may call from a browser
 	TrustedProxies []string // addresses or networks whose X-Forwarded-For is believed
+	MetricsListen  string   // address and port of /metrics; empty: none
 	Retention      time.Duration
 	KeepRecords    time.Duration
 	Drain          time.Duration
@@ -136,7 +137,7 @@ func (c *Config) checker(l *ledger.Ledger) (*identity.Checker, error) {
 	keys := func(ctx context.Context, hash []byte) (offprint.Identity, error) {
 		key, err := l.KeyByHash(ctx, hash)
 		who := key.Who
-		who.Via = key.Name
+		who.Key = offprint.Key{ID: key.ID, Name: key.Name}
 		return who, err
 	}
 	return identity.New(identity.Config{Keys: keys, JWT: c.Auth.JWT, Required: c.Auth.Required, Now: c.Now})

@@ -98,6 +98,7 @@ func (r *reading) keys(c *Config) yaml.Keys {
 		"auth":            r.auth(&c.Auth),
 		"origins":         r.texts(&c.Origins),
 		"trusted_proxies": r.texts(&c.TrustedProxies),
+		"metrics_listen":  r.text(&c.MetricsListen),
 		"retention":       r.Duration(&c.Retention),
 		"keep_records":    r.Duration(&c.KeepRecords),
 		"drain":           r.Duration(&c.Drain),

@@ -13,11 +13,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,6 +51,7 @@ type Server struct {
 	folder  *source.Folder
 	desk    *desk.Desk
 	who     *identity.Checker
+	metrics *metrics
 }
 
 // Sources are databases by name.
@@ -63,11 +67,14 @@ func New(ctx context.Context, c Config) (s *Server, err error) {
 			err = errors.Join(err, s.Close())
 		}
 	}()
-	if err := c.check(); err != nil {
+	wrong := c.check()
+	var problems source.Problems
+	s.sources, s.folder, problems, err = openReports(c)
+	if err = errors.Join(wrong, err); err != nil {
 		return s, err
 	}
-	if s.sources, s.folder, err = OpenReports(c); err != nil {
-		return s, err
+	for _, p := range problems {
+		c.Log.Error("a report is left out", "problem", p.String())
 	}
 	s.ledger, err = ledger.Open(ctx, c.Database, ledger.Options{
 		Exclusive: true, Schema: c.Schema, ListenURL: c.ListenURL, Now: c.Now, Log: c.Log,
@@ -79,31 +86,40 @@ func New(ctx context.Context, c Config) (s *Server, err error) {
 	if s.blobs, err = blob.OpenDir(strings.TrimPrefix(c.Files, "dir:")); err != nil {
 		return s, err
 	}
+	s.metrics = newMetrics()
 	s.desk = desk.New(desk.Config{
 		Catalog: s.folder, Formats: formats(), Ledger: s.ledger, Blobs: s.blobs, Retention: c.Retention, MaxAttempts: c.MaxAttempts,
-		MaxRows: c.Limits.Rows, MaxBytes: c.Limits.FileBytes, Drain: c.Drain, Secrets: c.Secrets, Now: c.Now, Log: c.Log,
+		MaxRows: c.Limits.Rows, MaxBytes: c.Limits.FileBytes, Drain: c.Drain, Secrets: c.Secrets, Tried: s.metrics.tried, Now: c.Now, Log: c.Log,
 	})
+	s.metrics.desk = s.desk
 	s.who, err = c.checker(s.ledger)
 	return s, err
 }
 
-// OpenReports opens the sources and the reports on them, and nothing else.
-// Broken files are told to the log and left out; sources are connected to
-// when they are first asked.
-func OpenReports(c Config) (Sources, *source.Folder, error) {
+// openReports opens the sources and the reports on them, and nothing else: a
+// source is connected to when it is first asked. The error names every source
+// that cannot be; problems are what is wrong in the reports, which are left out.
+func openReports(c Config) (Sources, *source.Folder, source.Problems, error) {
 	sources := make(Sources)
-	for name, sc := range c.Sources {
-		db, err := source.Open(sc.source(name))
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(c.Sources)) {
+		db, err := source.Open(c.Sources[name].source(name))
 		if err != nil {
-			return sources, nil, err
+			errs = append(errs, err)
+			continue
 		}
 		sources[name] = db
 	}
-	folder, problems := c.folder(sources)
-	for _, p := range problems {
-		c.Log.Error("a report is left out", "problem", p.String())
+	if c.ReportFiles == nil {
+		if info, err := os.Stat(c.Reports); err != nil || !info.IsDir() {
+			errs = append(errs, fmt.Errorf("reports: there is no folder %s. Make it, or name another", c.Reports))
+		}
 	}
-	return sources, folder, nil
+	if errs != nil {
+		return sources, nil, nil, errors.Join(errs...)
+	}
+	folder, problems := c.folder(sources)
+	return sources, folder, problems, nil
 }
 
 func (c *Config) folder(sources Sources) (*source.Folder, source.Problems) {
@@ -152,16 +168,41 @@ func (s *Server) Run(ctx context.Context) error {
 		},
 		func(ctx context.Context) error { return s.folder.Watch(ctx, s.config.Log) },
 	}
-	if s.config.Listen != "" {
-		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.config.Listen)
-		if err != nil {
-			return fmt.Errorf("listen on %s: %w", s.config.Listen, err)
-		}
-		jobs = append(jobs, func(ctx context.Context) error { return s.serve(ctx, listener, worked) })
+	listeners, err := listen(ctx, s.config.MetricsListen, s.config.Listen)
+	if err != nil {
+		return err
+	}
+	if l := listeners[0]; l != nil {
+		jobs = append(jobs, func(ctx context.Context) error { return s.metrics.serve(ctx, l) })
+	}
+	if l := listeners[1]; l != nil {
+		jobs = append(jobs, func(ctx context.Context) error { return s.serve(ctx, l, worked) })
 	} else if s.config.Ready != nil {
 		s.config.Ready("")
 	}
 	return together(ctx, stop, jobs)
+}
+
+// listen opens all of the addresses, or none; an empty one is no listener.
+func listen(ctx context.Context, addresses ...string) ([]net.Listener, error) {
+	listeners := make([]net.Listener, len(addresses))
+	for i, address := range addresses {
+		if address == "" {
+			continue
+		}
+		l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+		if err != nil {
+			err = fmt.Errorf("listen on %s: %w", address, err)
+			for _, open := range listeners[:i] {
+				if open != nil {
+					err = errors.Join(err, open.Close())
+				}
+			}
+			return nil, err
+		}
+		listeners[i] = l
+	}
+	return listeners, nil
 }
 
 // together runs jobs until ctx ends or one of them fails, and waits for all.
@@ -194,7 +235,7 @@ func (s *Server) serve(ctx context.Context, listener net.Listener, worked <-chan
 		return errors.Join(err, listener.Close())
 	}
 	server := &http.Server{
-		Handler: site, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		Handler: s.metrics.counted(site), MaxHeaderBytes: 32 << 10, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(s.config.Log.Handler(), slog.LevelDebug),
 	}
 	ended := make(chan error, 1)
@@ -246,8 +287,12 @@ func (s *Server) site() (*web.Site, error) {
 // Make makes a report here and now, without the ledger, into out.
 func Make(ctx context.Context, c Config, ask Ask, out io.Writer, progress func(offprint.Phase, offprint.Progress)) (run offprint.Run, err error) {
 	c = c.withDefaults()
-	sources, folder, err := OpenReports(c)
+	sources, folder, problems, err := openReports(c)
 	if err != nil {
+		return run, errors.Join(err, sources.Close())
+	}
+	if _, ok := folder.Report(ask.Report); !ok && problems != nil {
+		err = problems // most likely why it is not there
 		return run, errors.Join(err, sources.Close())
 	}
 	d := desk.New(desk.Config{Catalog: folder, Formats: formats(), MaxRows: c.Limits.Rows, MaxBytes: c.Limits.FileBytes, Now: c.Now, Log: c.Log})

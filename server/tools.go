@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/offprint/offprint"
+	"github.com/offprint/offprint/internal/demo"
 	"github.com/offprint/offprint/internal/identity"
 	"github.com/offprint/offprint/internal/ledger"
 	"github.com/offprint/offprint/source"
@@ -22,7 +24,7 @@ func Migrate(ctx context.Context, c Config) error {
 // each query on its source. n is how many reports there are.
 func Check(ctx context.Context, c Config, offline bool) (n int, problems source.Problems, err error) {
 	c = c.withDefaults()
-	sources, folder, err := OpenReports(c)
+	sources, folder, _, err := openReports(c)
 	if err != nil {
 		return 0, nil, errors.Join(err, sources.Close())
 	}
@@ -30,11 +32,14 @@ func Check(ctx context.Context, c Config, offline bool) (n int, problems source.
 	return len(folder.Reports()), problems, sources.Close()
 }
 
+// Sample makes a small sample shop at path, unless something is there.
+func Sample(ctx context.Context, path string) error { return demo.MakeShop(ctx, path, 1000) }
+
 // SQL is the query that a report would ask, with its parameters in place, for
 // people to paste.
 func SQL(c Config, ask Ask) (string, error) {
 	c = c.withDefaults()
-	sources, folder, err := OpenReports(c)
+	sources, folder, _, err := openReports(c)
 	if err != nil {
 		return "", errors.Join(err, sources.Close())
 	}
@@ -74,6 +79,9 @@ type Key struct {
 // CreateKey makes an API key; only its hash is kept. A life of 0 is for ever.
 func CreateKey(ctx context.Context, c Config, name string, who offprint.Identity, life time.Duration) (secret string, err error) {
 	c = c.withDefaults()
+	if strings.TrimSpace(name) == "" {
+		return "", offprint.Errorf(offprint.Invalid, "A key needs a name that says what it is for.")
+	}
 	err = withLedger(ctx, c, func(l *ledger.Ledger) error {
 		var shown string
 		secret, shown = identity.NewKey()

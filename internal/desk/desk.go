@@ -33,8 +33,17 @@ type Config struct {
 	MaxBytes    int64         // of a file; 10 GiB
 	Drain       time.Duration // what is being made has so long when the desk closes; 25 s
 	Secrets     [][]byte      // newest first; without any, one that the ledger keeps
+	Tried       func(Attempt) // told of every attempt made here
 	Now         func() time.Time
 	Log         *slog.Logger
+}
+
+// An Attempt is what became of making a run once, in this process.
+type Attempt struct {
+	Report, Format string
+	Err            error // nil: its file is made
+	Took           time.Duration
+	Rows, Bytes    int64
 }
 
 // A Desk is safe for use by many goroutines.
@@ -49,6 +58,9 @@ func New(c Config) *Desk {
 	c.MaxAttempts = cmp.Or(c.MaxAttempts, 5)
 	c.MaxBytes = cmp.Or(c.MaxBytes, 10<<30)
 	c.Drain = cmp.Or(c.Drain, 25*time.Second)
+	if c.Tried == nil {
+		c.Tried = func(Attempt) {}
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -66,7 +78,7 @@ func New(c Config) *Desk {
 func (d *Desk) Reports(who offprint.Identity, locale string) []*offprint.Report {
 	var reports []*offprint.Report
 	for _, r := range d.Catalog.Reports() {
-		if r.Allow.Permits(who) {
+		if permits(r, who) {
 			reports = append(reports, r)
 		}
 	}
@@ -79,12 +91,18 @@ func (d *Desk) Reports(who offprint.Identity, locale string) []*offprint.Report 
 // Report is one that who may ask for; any other is NotFound.
 func (d *Desk) Report(who offprint.Identity, name string) (*offprint.Report, error) {
 	r, ok := d.Catalog.Report(name)
-	if !ok || !r.Allow.Permits(who) {
+	if !ok || !permits(r, who) {
 		err := offprint.Errorf(offprint.NotFound, "Look for it in the list of reports; it may have been renamed.")
 		err.Title = "There is no such report"
 		return nil, err
 	}
 	return r, nil
+}
+
+// permits tells whether who may ask for the report: one forgotten WHERE must
+// not show every tenant's rows.
+func permits(r *offprint.Report, who offprint.Identity) bool {
+	return r.Allow.Permits(who) && (who.Tenant == "" || !r.TenantBlind)
 }
 
 // FormatsOf are the formats that a report may become, its default first.
@@ -100,6 +118,12 @@ func (d *Desk) FormatsOf(r *offprint.Report) []offprint.Format {
 	}
 	return formats
 }
+
+// A Census counts what there is to do.
+type Census = ledger.Census
+
+// Census counts the runs that have not ended, whosoever they are.
+func (d *Desk) Census(ctx context.Context) (Census, error) { return d.Ledger.Census(ctx) }
 
 // Ready tells whether the desk can take and keep runs now.
 func (d *Desk) Ready(ctx context.Context) error { return d.Ledger.Ping(ctx) }
@@ -156,14 +180,17 @@ func (d *Desk) Amend(ctx context.Context, who offprint.Identity, id string, a Am
 	return d.Ledger.Amend(ctx, id, a)
 }
 
+// longest is how many years a file may be kept.
+const longest = 10
+
 // wrongIn names everything that is wrong with an amendment.
 func (d *Desk) wrongIn(a Amendment) (wrong []offprint.Field) {
 	refuse := func(pointer, detail string) { wrong = append(wrong, offprint.Field{Pointer: pointer, Detail: detail}) }
 	if a.Title != nil && !validTitle(*a.Title) {
 		refuse("#/title", "At most 200 characters on one line.")
 	}
-	if a.Expires != nil && !a.Expires.After(d.Now()) {
-		refuse("#/expires_at", "Send a time to come.")
+	if now := d.Now(); a.Expires != nil && (!a.Expires.After(now) || a.Expires.After(now.AddDate(longest, 0, 0))) {
+		refuse("#/expires_at", fmt.Sprintf("Send a time to come, within %d years.", longest))
 	}
 	metadata := make(map[string]string, len(a.Metadata))
 	for k, v := range a.Metadata {

@@ -38,7 +38,11 @@ func (d *Desk) Fetch(ctx context.Context, who offprint.Identity, id string) (*Fe
 	if err != nil {
 		return nil, err
 	}
-	if r, ok := d.Catalog.Report(run.Report); ok && !r.Allow.Permits(reader(who, &run)) {
+	r, err := d.definition(ctx, &run)
+	if err != nil {
+		return nil, err
+	}
+	if r != nil && !permits(r, reader(who, &run)) {
 		return nil, noRun()
 	}
 	switch {
@@ -46,10 +50,33 @@ func (d *Desk) Fetch(ctx context.Context, who offprint.Identity, id string) (*Fe
 		return nil, titled(offprint.Errorf(offprint.NotReady, "Wait for its end, then ask again."), "The file is not ready")
 	case run.File == nil:
 		return nil, titled(offprint.Errorf(offprint.NoFile, "The run ended without a file. Make it again."), "There is no file")
+	case run.File.State != offprint.Available && run.File.Expires.After(d.Now()):
+		return nil, titled(offprint.Errorf(offprint.Expired, "It was deleted on request. Make the report again."), "The file was deleted")
 	case run.File.State != offprint.Available, !run.File.Expires.After(d.Now()):
 		return nil, titled(offprint.Errorf(offprint.Expired, "It was kept until %s. Make the report again.", run.File.Expires.UTC().Format(time.RFC3339)), "The file has expired")
 	}
 	return &Fetched{run, d}, nil
+}
+
+// definition is the run's report as it is now or, when it is not offered any
+// more, as it was accepted. nil is one in Go that is gone for good.
+func (d *Desk) definition(ctx context.Context, run *offprint.Run) (*offprint.Report, error) {
+	if r, ok := d.Catalog.Report(run.Report); ok {
+		return r, nil
+	}
+	text, err := d.Ledger.Definition(ctx, run.Report, run.Version)
+	if offprint.CodeOf(err) == offprint.NotFound || err == nil && text == "" {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	r, err := d.Catalog.Compile(run.Report, run.Version, text)
+	if err != nil { // as when its source is configured no more
+		d.Log.Warn("the rights to a file are not known any more, so it is refused", "run", run.ID, "report", run.Report, "error", err)
+		return nil, noRun()
+	}
+	return r, nil
 }
 
 // reader is in whose name who reads a run of theirs: an API key that asked on

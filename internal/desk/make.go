@@ -20,7 +20,11 @@ import (
 // the run's only if the ledger then says so.
 //
 // It runs on a thread of its own that yields to those who answer people.
-func (d *Desk) make(ctx context.Context, job *ledger.Job) (ledger.Made, error) {
+func (d *Desk) make(ctx context.Context, job *ledger.Job) (made ledger.Made, err error) {
+	began := time.Now()
+	defer func() {
+		d.Tried(Attempt{job.Run.Report, job.Run.Format, err, time.Since(began), made.File.Rows, made.File.Bytes})
+	}()
 	if err := beNice(); err != nil {
 		return ledger.Made{}, fmt.Errorf("lower the priority of a worker: %w", err)
 	}
@@ -88,6 +92,9 @@ type making struct {
 	to  offprint.Writer
 	now offprint.Progress
 	end offprint.DocEnd
+
+	looked         time.Time // when progress was told last
+	stride, unseen int       // rows between two such times, and until the next
 }
 
 // open asks the source.
@@ -190,17 +197,23 @@ func (m *making) part(ctx context.Context, table *offprint.Table) error {
 	return m.to.End(part)
 }
 
-// glance is how many rows pass between two looks at the clock and the context.
-const glance = 64
-
+// count looks at the context and tells of the progress every few rows: so few
+// that slow rows are told of one by one, so many that fast ones cost nothing.
 func (m *making) count(ctx context.Context) error {
 	m.now.Rows++
-	if m.now.Rows%glance == 1 {
-		m.now.Bytes = m.out.bytes
-		m.progress(offprint.Writing, m.now)
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
+	if m.unseen--; m.unseen > 0 {
+		return nil
+	}
+	now := time.Now()
+	if now.Sub(m.looked) < 20*time.Millisecond {
+		m.stride = min(2*m.stride+1, 64)
+	} else {
+		m.stride = max(m.stride/2, 1)
+	}
+	m.looked, m.unseen, m.now.Bytes = now, m.stride, m.out.bytes
+	m.progress(offprint.Writing, m.now)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
 	return nil
 }
@@ -234,7 +247,7 @@ type metered struct {
 
 func (m *metered) Write(b []byte) (int, error) {
 	if m.bytes+int64(len(b)) > m.most {
-		err := offprint.Errorf(offprint.TooLarge, "Its file would be larger than %d MB, which is the limit here. Ask for a shorter period, or for less.", m.most>>20)
+		err := offprint.Errorf(offprint.TooLarge, "Its file would be larger than %s, which is the limit here. Ask for a shorter period, or for less.", megabytes(m.most))
 		err.Title = "The report is too large"
 		return 0, err
 	}
@@ -242,6 +255,13 @@ func (m *metered) Write(b []byte) (int, error) {
 	m.bytes += int64(n)
 	_, errHash := m.hash.Write(b[:n])
 	return n, errors.Join(err, errHash)
+}
+
+func megabytes(n int64) string {
+	if n < 1e6 {
+		return fmt.Sprintf("%d bytes", n)
+	}
+	return fmt.Sprintf("%d MB", n/1e6)
 }
 
 // fileName is what the report says, with its parameters filled in, else its

@@ -40,6 +40,9 @@ func (i Idempotency) key(who offprint.Identity) ledger.Key {
 		return ledger.Key{}
 	}
 	scope := strings.Join([]string{who.Tenant, who.User, i.Route}, "\x00")
+	if who.Via != "" { // what a key asks on somebody's behalf is apart from what others ask
+		scope += "\x00" + who.Key.ID
+	}
 	return ledger.Key{Scope: scope, Key: i.Key, Fingerprint: i.Fingerprint}
 }
 
@@ -183,12 +186,14 @@ func checkMetadata(metadata map[string]string, refuse func(pointer, detail strin
 func control(r rune) bool { return r < ' ' || r == 0x7f }
 
 // Rerun asks again with a run's resolved parameters, under today's definition
-// and rights; what over says wins.
+// and rights; what over says wins. What an API key asked on somebody's behalf
+// stays theirs.
 func (d *Desk) Rerun(ctx context.Context, who offprint.Identity, id string, over Ask) (run offprint.Run, replayed bool, err error) {
 	was, err := d.Get(ctx, who, id)
 	if err != nil {
 		return offprint.Run{}, false, err
 	}
+	who = reader(who, &was)
 	ask := Ask{
 		Report: was.Report, Format: cmp.Or(over.Format, was.Format), Parameters: was.Params.Sent(),
 		TimeZone: cmp.Or(over.TimeZone, was.Zone), Locale: cmp.Or(over.Locale, was.Locale),

@@ -116,5 +116,5 @@ func OnBehalf(who offprint.Identity, b Behalf) (offprint.Identity, error) {
 	if who.Tenant != "" && who.Tenant != b.Tenant {
 		return offprint.Identity{}, offprint.Errorf(offprint.Forbidden, "This API key asks for its own tenant only.")
 	}
-	return offprint.Identity{User: b.User, Tenant: b.Tenant, Email: b.Email, Roles: b.Roles, Via: who.Via}, nil
+	return offprint.Identity{User: b.User, Tenant: b.Tenant, Email: b.Email, Roles: b.Roles, Key: who.Key, Via: who.Key.Name}, nil
 }

@@ -27,12 +27,14 @@ import (
 	"github.com/offprint/offprint/internal/identity"
 )
 
+var appKey = offprint.Key{ID: "key_app", Name: "app"}
+
 func TestAPIKeys(t *testing.T) {
 	key, shown := identity.NewKey()
 	if other, _ := identity.NewKey(); other == key || !strings.HasPrefix(key, shown) || !strings.HasPrefix(key, "opk_") || len(shown) > 12 {
 		t.Fatalf("key %q, shown as %q", key, shown)
 	}
-	app := offprint.Identity{User: "app", Tenant: "acme", Scopes: []string{identity.Impersonate}, Via: "app"}
+	app := offprint.Identity{User: "app", Tenant: "acme", Scopes: []string{identity.Impersonate}, Key: appKey}
 	broken := errors.New("no database")
 	keys := func(_ context.Context, hash []byte) (offprint.Identity, error) {
 		switch {
@@ -41,7 +43,7 @@ func TestAPIKeys(t *testing.T) {
 		case bytes.Equal(hash, identity.Hash("opk_broken")):
 			return offprint.Identity{}, broken
 		case bytes.Equal(hash, identity.Hash("opk_nightly")):
-			return offprint.Identity{Via: "nightly"}, nil
+			return offprint.Identity{Key: offprint.Key{ID: "key_1", Name: "nightly"}}, nil
 		}
 		return offprint.Identity{}, offprint.Errorf(offprint.NotFound, "No such key.")
 	}
@@ -89,26 +91,26 @@ func TestOnBehalf(t *testing.T) {
 	}{
 		{
 			"a key with the scope",
-			offprint.Identity{User: "app", Via: "app", Scopes: []string{"impersonate"}},
+			offprint.Identity{User: "app", Key: appKey, Scopes: []string{"impersonate"}},
 			identity.Behalf{User: "bob", Tenant: "acme", Roles: []string{"sales"}},
-			offprint.Identity{User: "bob", Tenant: "acme", Roles: []string{"sales"}, Via: "app"},
+			offprint.Identity{User: "bob", Tenant: "acme", Roles: []string{"sales"}, Key: appKey, Via: "app"},
 			"",
 		},
 		{
 			"a key of a tenant gives it",
-			offprint.Identity{User: "app", Tenant: "acme", Via: "app", Scopes: []string{"impersonate"}},
+			offprint.Identity{User: "app", Tenant: "acme", Key: appKey, Scopes: []string{"impersonate"}},
 			identity.Behalf{User: "bob"},
-			offprint.Identity{User: "bob", Tenant: "acme", Via: "app"},
+			offprint.Identity{User: "bob", Tenant: "acme", Key: appKey, Via: "app"},
 			"",
 		},
 		{
 			"a key of another tenant",
-			offprint.Identity{User: "app", Tenant: "acme", Via: "app", Scopes: []string{"impersonate"}},
+			offprint.Identity{User: "app", Tenant: "acme", Key: appKey, Scopes: []string{"impersonate"}},
 			identity.Behalf{User: "bob", Tenant: "evil"},
 			offprint.Identity{},
 			offprint.Forbidden,
 		},
-		{"a key without the scope", offprint.Identity{User: "app", Via: "app"}, identity.Behalf{User: "bob"}, offprint.Identity{}, offprint.Forbidden},
+		{"a key without the scope", offprint.Identity{User: "app", Key: appKey}, identity.Behalf{User: "bob"}, offprint.Identity{}, offprint.Forbidden},
 		{"no key", offprint.Identity{User: "local"}, identity.Behalf{User: "bob"}, offprint.Identity{}, offprint.Forbidden},
 	} {
 		t.Run(tt.promise, func(t *testing.T) {

@@ -41,7 +41,7 @@ func (c *Checker) byKey(ctx context.Context, key string) (offprint.Identity, err
 		return offprint.Identity{}, refused
 	}
 	if err == nil && who.User == "" { // a key that stands for nobody asks in its own name
-		who.User = "key:" + who.Via
+		who.User = "key:" + who.Key.Name
 	}
 	return who, err
 }

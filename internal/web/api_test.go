@@ -396,7 +396,7 @@ func TestAnInternalErrorIsToldToTheLogAlone(t *testing.T) {
 
 func TestOnBehalfOfSomebody(t *testing.T) {
 	w := open(t, wish{keys: map[string]offprint.Identity{
-		"opk_app": {User: "app", Tenant: "acme", Scopes: []string{"impersonate"}, Via: "app"},
+		"opk_app": {User: "app", Tenant: "acme", Scopes: []string{"impersonate"}, Key: offprint.Key{ID: "key_app", Name: "app"}},
 		"opk_bob": {User: "bob", Tenant: "acme"},
 	}})
 	run := w.made("opk_app", `{"report":"board","on_behalf_of":{"user":"bob","email":"bob@acme.example","roles":["board"]}}`)
