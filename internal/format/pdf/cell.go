@@ -42,7 +42,7 @@ func (p *printer) append(b []byte, c *column, v offprint.Value) []byte {
 func (p *printer) appendNumber(b []byte, c *column, v offprint.Value) []byte {
 	plain := !c.picture.numbers() && c.As != offprint.AsMoney && c.As != offprint.AsPercent
 	if plain {
-		return v.Append(b, p.clock.zone)
+		return pointed(v.Append(b, p.clock.zone), len(b), p.point)
 	}
 	p.digits = v.Append(p.digits[:0], p.clock.zone)
 	n, ok := numberOf(p.digits)
@@ -61,6 +61,16 @@ func (p *printer) appendNumber(b []byte, c *column, v offprint.Value) []byte {
 		n.fraction = append(n.fraction, '0')
 	}
 	return n.append(b, p.group, p.point)
+}
+
+// pointed is b with the locale's point in the plain number that begins at from.
+func pointed(b []byte, from int, point string) []byte {
+	if point != "." {
+		if i := bytes.IndexByte(b[from:], '.'); i >= 0 {
+			return append(b[:from+i], append([]byte(point), b[from+i+1:]...)...)
+		}
+	}
+	return b
 }
 
 // A number is one in its plain form, taken apart. It shares the plain form's memory.

@@ -11,7 +11,7 @@
 //   - A timestamp is the wall clock of the run's zone, 2026-01-31 23:59:59. The
 //     head names the zone; only a time that a clock put back shows twice keeps
 //     its distance from UTC.
-//   - Money is grouped and pointed as the reader's locale has it (English of no
+//   - A number has the locale's decimal point. Money is grouped and pointed as the reader's locale has it (English of no
 //     country: by a thin space), with two
 //     decimals at least and never fewer than the value has: without the
 //     grouping, and with a point for the locale's own, it reads back as the

@@ -188,7 +188,7 @@ func TestValuesAreWrittenForPeople(t *testing.T) {
 		want   string
 	}{
 		{"", offprint.Column{}, offprint.IntValue(-9223372036854775808), "-9223372036854775808"},
-		{"de", offprint.Column{}, decimal("1234567.1200"), "1234567.1200"},
+		{"de", offprint.Column{}, decimal("1234567.1200"), "1234567,1200"},
 		{"", offprint.Column{}, offprint.FloatValue(0.30000000000000004), "0.30000000000000004"},
 		{"", offprint.Column{}, offprint.FloatValue(1e300), "1e+300"},
 		{"", offprint.Column{}, offprint.BoolValue(true), "true"},

@@ -170,6 +170,7 @@ const (
 	firstDay = 61 - epoch         // 1900-03-01
 	lastDay  = 2958465 - epoch    // 9999-12-31
 	aDay     = 24 * 3600 * 1000e3 // in microseconds
+	tick     = 100                // what a float64 cannot tell from the next day, at the end of the calendar
 )
 
 func inCalendar(days int64) bool { return days >= firstDay && days <= lastDay }
@@ -178,7 +179,7 @@ func inCalendar(days int64) bool { return days >= firstDay && days <= lastDay }
 // as keep each microsecond.
 func appendSerial(b []byte, v offprint.Value, zone *time.Location) ([]byte, bool) {
 	micros, _ := v.Wall(zone)
-	if micros < firstDay*aDay || micros >= (lastDay+1)*aDay {
+	if micros < firstDay*aDay || micros >= (lastDay+1)*aDay-tick {
 		return b, false
 	}
 	micros += epoch * aDay

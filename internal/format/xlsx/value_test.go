@@ -108,6 +108,7 @@ func TestValues(t *testing.T) {
 		{"before the clocks go back", plain, instant("2026-10-25T00:30:00Z"), "time", "2026-10-25T02:30:00"},
 		{"after", plain, instant("2026-10-25T01:30:00Z"), "time", "2026-10-25T02:30:00"},
 		{"an instant of long ago", plain, instant("1880-01-01T00:00:00Z"), "text", "1880-01-01T00:53:28+00:53:28"},
+		{"the last moment of the calendar", plain, offprint.WallValue(2932897*86400e6 - 1), "text", "9999-12-31T23:59:59.999999"},
 		{"bytes", plain, offprint.BytesValue([]byte{0, 0xAB, 0xFF}), "text", "00abff"},
 	}
 	var columns []offprint.Column
