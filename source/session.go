@@ -47,7 +47,7 @@ func (d *Definition) Open(ctx context.Context, req offprint.Request) (*offprint.
 	}
 	s.snapshot = snapshot
 	s.unhook = context.AfterFunc(s.ctx, s.ended)
-	return &offprint.Document{AsOf: snapshot.asOf(), Parts: s.parts}, nil
+	return &offprint.Document{AsOf: snapshot.asOf(), Count: len(d.parts), Parts: s.parts}, nil
 }
 
 // watch starts the time-outs. They are ours and act by cancel: the database's
@@ -125,10 +125,9 @@ func (s *session) parts(yield func(*offprint.Table, error) bool) {
 		if !yield(table, nil) || r.broken {
 			return
 		}
-		last := i == len(s.statements)-1
-		if last || r.done {
-			all = last && r.done
-			continue
+		if i == len(s.statements)-1 {
+			all = r.done
+			return
 		}
 		if err := r.answer.close(); err != nil {
 			yield(nil, s.failed(err, statement))
