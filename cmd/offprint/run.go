@@ -188,6 +188,9 @@ func (b *bar) clear() {
 func (b *bar) end(path string, run *offprint.Run) {
 	b.clear()
 	fmt.Fprintf(b.out, "%s · %s rows · %s · %v\n", path, grouped(run.File.Rows), size(run.File.Bytes), time.Since(b.began).Round(10*time.Millisecond))
+	if ext := filepath.Ext(run.File.Name); ext != filepath.Ext(path) && filepath.Ext(path) != "" {
+		fmt.Fprintf(b.out, "  note: this is a %s file, whatever its name says.\n", ext)
+	}
 	for _, w := range run.Warnings {
 		fmt.Fprintf(b.out, "  note: %s\n", w.Detail)
 	}
