@@ -1,6 +1,9 @@
 package source
 
 import (
+	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,11 +30,17 @@ type arg struct {
 // A stretch ties a place of a statement to the file.
 type stretch struct{ sent, written int }
 
-// bind makes the statement of a request. A missing claim is a PermissionDenied.
+// bind makes the statement of a request. A missing claim is a PermissionDenied,
+// more values than the database takes are a BadParameter.
 func (q *query) bind(req offprint.Request) (*statement, error) {
-	b := binder{query: q, numbers: map[string]int{}, req: req}
+	b := binder{query: q, numbers: map[string]int{}, lists: map[string]int{}, req: req}
 	text, spans, err := q.render(req.Params.Has, b.placeholders)
 	if err != nil {
+		return nil, err
+	}
+	if fields := b.tooLong(); fields != nil {
+		err := offprint.Errorf(offprint.BadParameter, "Nothing was made. Mend the parameters named below and ask again.")
+		err.Fields = fields
 		return nil, err
 	}
 	return &statement{text: text, args: b.args, spans: spans, query: q}, nil
@@ -95,6 +104,7 @@ type binder struct {
 	*query
 	req       offprint.Request
 	numbers   map[string]int
+	lists     map[string]int // how many values of a parameter stand in IN
 	args      []arg
 	typesOnly bool
 }
@@ -124,6 +134,7 @@ func (b *binder) placeholders(p piece) (string, error) {
 		a.value = one
 		all = append(all, b.number(p, a, "#"+strconv.Itoa(i)))
 	}
+	b.lists[p.name] = len(list)
 	return strings.Join(all, ", "), nil
 }
 
@@ -139,6 +150,37 @@ func (b *binder) number(p piece, a arg, item string) string {
 		b.numbers[key] = n
 	}
 	return b.dialect.placeholder + strconv.Itoa(n)
+}
+
+// tooLong names the lists with which the statement has more values than the
+// database takes, and how many values of each would do.
+func (b *binder) tooLong() (fields []offprint.Field) {
+	if len(b.args) <= b.dialect.mostValues {
+		return nil
+	}
+	room := b.dialect.mostValues - len(b.args)
+	for _, n := range b.lists {
+		room += n
+	}
+	most := share(slices.Sorted(maps.Values(b.lists)), room)
+	for _, name := range slices.Sorted(maps.Keys(b.lists)) {
+		if b.lists[name] > most {
+			fields = append(fields, offprint.Field{Pointer: "#/parameters/" + name, Detail: fmt.Sprintf("At most %d values.", most)})
+		}
+	}
+	return fields
+}
+
+// share is the length to which the longest lists must be cut, so that all
+// together fit in room. The lengths are sorted.
+func share(lengths []int, room int) int {
+	for i, n := range lengths {
+		if each := room / (len(lengths) - i); n > each {
+			return each
+		}
+		room -= n
+	}
+	return room
 }
 
 // value is what a parameter stands for in a request; nil when it was left out.
@@ -192,12 +234,21 @@ func zoneOf(req offprint.Request) *time.Location {
 // problem is what the database said about a place in the statement, as a
 // place in the file; without a place it is about the query as a whole.
 func (s *statement) problem(sent int, what string) Problem {
-	at := s.query.begin + len(s.query.text[s.query.begin:s.query.end]) - len(strings.TrimLeft(s.query.text[s.query.begin:s.query.end], " \t\n"))
+	at := s.query.start()
 	for _, span := range s.spans {
 		if sent >= span.sent {
 			at = max(at, span.written+sent-span.sent)
 		}
 	}
-	line, column := place(s.query.text, min(at, s.query.end))
-	return Problem{File: s.query.file, Line: line, Column: column, Text: what}
+	return s.query.problem(min(at, s.query.end), what)
+}
+
+// start is where the query itself begins, below its header.
+func (q *query) start() int {
+	return q.end - len(strings.TrimLeft(q.text[q.begin:q.end], " \t\n"))
+}
+
+func (q *query) problem(at int, what string) Problem {
+	line, column := place(q.text, at)
+	return Problem{File: q.file, Line: line, Column: column, Text: what}
 }

@@ -75,15 +75,44 @@ func version(text string) string {
 func (d *Definition) Report() *offprint.Report {
 	r := d.report
 	r.Source = d
+	r.TenantBlind = d.tenants != "shared" && !d.KeepsTenantsApart()
 	return &r
 }
 
-// KeepsTenantsApart tells whether the definition filters by the asker's tenant
-// or says that its rows are for all tenants.
+// KeepsTenantsApart tells whether every query names the asker's tenant where
+// that cannot fall away. One that does not shows every tenant's rows.
 func (d *Definition) KeepsTenantsApart() bool {
-	return d.tenants == "shared" || slices.ContainsFunc(d.parts, func(p part) bool {
-		return slices.ContainsFunc(p.query.pieces, func(x piece) bool { return x.name == userName && x.field == "tenant" })
-	})
+	return !slices.ContainsFunc(d.parts, func(p part) bool { return !p.query.namesTenant() })
+}
+
+// blind are the queries that would show every tenant's rows, and are not said
+// to be for all.
+func (d *Definition) blind() (problems Problems) {
+	if d.tenants == "shared" {
+		return nil
+	}
+	for _, p := range d.parts {
+		if !p.query.namesTenant() {
+			problems = append(problems, p.query.problem(p.query.start(), "The query does not name :user.tenant outside of [[ ]], so nobody who has a tenant may ask for the report. Filter by it, or write tenants: shared in the header if all tenants may see all rows."))
+		}
+	}
+	return problems
+}
+
+// namesTenant looks outside of [[ ]] only: a filter in there falls away.
+func (q *query) namesTenant() bool {
+	inside := false
+	for _, p := range q.pieces {
+		switch {
+		case p.kind == openPiece:
+			inside = true
+		case p.kind == closePiece:
+			inside = false
+		case !inside && p.name == userName && p.field == "tenant":
+			return true
+		}
+	}
+	return false
 }
 
 // A block is a header and the query below it, by their places in the text.
@@ -123,6 +152,10 @@ func split(file, text string, problems Problems) ([]block, Problems) {
 			if pair := b.yaml[i : i+2]; pair == "/*" || pair == "*/" {
 				wrong(inside+i, "A header holds neither /* nor */, for it is itself a comment of the query. It ends with ---*/.")
 			}
+		}
+		if lone := strings.IndexByte(b.yaml, '\r'); lone >= 0 { // a line for YAML, and for nobody who shows the file
+			wrong(inside+lone, "Here a carriage return stands without its line feed. Save the file with the line ends of Unix or of Windows.")
+			b.yaml = strings.ReplaceAll(b.yaml, "\r", " ")
 		}
 		b.query, b.until = inside+length+len(closes), len(text)
 		next := further.FindStringIndex(text[b.query:])

@@ -64,6 +64,7 @@ func TestAllThatIsWrongIsSaidAtOnceWithItsPlace(t *testing.T) {
 9:26: Say what of the asker is meant, as in :user.id, :user.tenant or :user.email.`},
 		{"a file's name of what is not asked", "/*---\nsource: shop\nfile: \"orders-{period}\"\n---*/\nSELECT 1", "1:1: file: {period} is no parameter of this report."},
 		{"a further part without a name", "/*---\nsource: shop\n---*/\nSELECT 1\n/*---\ntitle: More\nsource: shop\n---*/\nSELECT 2", "5:1: Every further part has a name of its own. Write part: name.\n7:1: The header has no key source. There are: columns, part, title."},
+		{"lines of long ago", "/*---\rsource: shop\r---*/\rSELECT 1", "1:6: Here a carriage return stands without its line feed. Save the file with the line ends of Unix or of Windows."},
 		{"Windows' lines", "/*---\r\nsource: shop\r\n---*/\r\nSELECT\r\n  :x", "5:3: The header has no parameter x. There are none."},
 	}
 	for _, tt := range tests {
@@ -147,12 +148,46 @@ SELECT amount, cur FROM orders WHERE day >= :period.start [[ AND region = :regio
 		{"footer", r.Options["pdf.footer"], "Page {page}"},
 		{"text", r.Text, text},
 		{"version", len(r.Version), 16},
-		{"tenants", d.KeepsTenantsApart(), true},
+		{"tenants", r.TenantBlind, false},
 	}
 	for _, c := range checks {
 		if c.got != c.want {
 			t.Errorf("%s: %v, want %v", c.what, c.got, c.want)
 		}
+	}
+}
+
+func TestTenantsAreKeptApartByEveryQueryOrSaidToShare(t *testing.T) {
+	const more = "\n/*---\npart: more\n---*/\n"
+	tests := []struct {
+		name, header, sql string
+		blind             bool
+	}{
+		{"it says nothing of tenants", "", "SELECT 1", true},
+		{"it filters", "", "SELECT 1 WHERE t = :user.tenant", false},
+		{"it is for all", "tenants: shared\n", "SELECT 1", false},
+		{"every part filters", "", "SELECT :user.tenant" + more + "SELECT 2 WHERE t = :user.tenant", false},
+		{"the second part does not", "", "SELECT :user.tenant" + more + "SELECT 2", true},
+		{"the first part does not", "", "SELECT 1" + more + "SELECT :user.tenant", true},
+		{"what filters may fall away", "parameters: {r: {type: text, optional: true}}\n", "SELECT 1 [[ WHERE r = :r AND t = :user.tenant ]]", true},
+		{"it filters after what may fall away", "parameters: {r: {type: text, optional: true}}\n", "SELECT 1 WHERE [[ r = :r AND ]] t = :user.tenant", false},
+		{"a comment filters", "", "SELECT 1 -- WHERE t = :user.tenant", true},
+		{"a string filters", "", "SELECT ':user.tenant'", true},
+		{"another claim filters", "", "SELECT :user.tenants, :user.id", true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d, problems := source.Parse("orders.sql", "/*---\nsource: shop\n"+tt.header+"---*/\n"+tt.sql, twoSources(t))
+			if problems != nil {
+				t.Fatal(problems)
+			}
+			if got := d.Report().TenantBlind; got != tt.blind {
+				t.Errorf("blind to tenants: %v, want %v", got, tt.blind)
+			}
+			if shared := tt.header == "tenants: shared\n"; d.KeepsTenantsApart() != (!tt.blind && !shared) {
+				t.Errorf("keeps tenants apart: %v", d.KeepsTenantsApart())
+			}
+		})
 	}
 }
 

@@ -28,6 +28,7 @@ type Folder struct {
 	inGo    []*offprint.Report
 
 	reloading sync.Mutex
+	tenants   bool // askers may have one; under reloading
 	mu        sync.RWMutex
 	read      map[string]*file // by path in files
 	reports   map[string]*offprint.Report
@@ -56,6 +57,15 @@ func OpenFS(name string, files fs.FS, sources map[string]*Database, inGo ...*off
 		read: map[string]*file{}, compiled: map[string]*offprint.Report{},
 	}
 	return f, f.Reload()
+}
+
+// Tenants says whether askers may have a tenant. If so, [Folder.Reload] and
+// [Folder.Check] tell of each query that is blind to tenants; its report is
+// served all the same, as offprint.Report.TenantBlind.
+func (f *Folder) Tenants(yes bool) {
+	f.reloading.Lock()
+	defer f.reloading.Unlock()
+	f.tenants = yes
 }
 
 // Reports are all that may be asked for, by name.
@@ -121,6 +131,9 @@ func (f *Folder) Reload() Problems {
 	for _, p := range slices.Sorted(maps.Keys(found)) {
 		problems = append(problems, found[p].problems...)
 		f.add(p, found[p], reports, &problems)
+		if d := found[p].good; f.tenants && d != nil && found[p].problems == nil {
+			problems = append(problems, d.blind()...)
+		}
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

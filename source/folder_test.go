@@ -177,6 +177,32 @@ func TestAWatchedFolderIsReloadedAndLogsOnce(t *testing.T) {
 	})
 }
 
+func TestWhereAskersHaveTenantsABlindQueryIsAProblem(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir+"/apart.sql", head+"SELECT :user.tenant")
+	write(t, dir+"/shared.sql", "/*---\ntenants: shared\n---*/\nSELECT 1")
+	write(t, dir+"/blind.sql", head+"SELECT :user.tenant\n/*---\npart: more\n---*/\nSELECT 2")
+	f, problems := source.OpenFolder(dir, map[string]*source.Database{"shop": shop(t)})
+	if problems != nil || f.Check(t.Context(), false) != nil {
+		t.Fatal(problems)
+	}
+	f.Tenants(true)
+	got := f.Check(t.Context(), true)
+	if len(got) != 1 || !strings.HasPrefix(got.Error(), dir+"/blind.sql:8:1: The query does not name :user.tenant") {
+		t.Errorf("got %v", got)
+	}
+	if r, ok := f.Report("blind"); !ok || !r.TenantBlind {
+		t.Errorf("the report is served as %v", r)
+	}
+	if r, err := f.Compile("blind", "accepted", head+"SELECT 1"); err != nil || !r.TenantBlind {
+		t.Errorf("made again as %v, %v", r, err)
+	}
+	f.Tenants(false)
+	if got := f.Check(t.Context(), true); got != nil {
+		t.Errorf("without tenants: %v", got)
+	}
+}
+
 func TestCheckAsksTheDatabaseAboutEveryCombination(t *testing.T) {
 	postgres, _ := server(t, `CREATE TABLE orders (n int, region text)`)
 	databases := map[string]*source.Database{

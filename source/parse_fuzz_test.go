@@ -14,6 +14,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("/*---\ntitle: 007 # not a comment\nformats: [xlsx, {]\n---*/\nSELECT 1\n/*---\npart: aging\n---*/\nSELECT 2")
 	f.Add("/*---\n? [a]\n: &x *x\n<<: {a: !!b |-\n  c}\n---*/ SELECT [[ :a ]]")
 	f.Add("/*---\r\ntitle: {de: x, en: }\r\nallow: {roles: ~}\r\n---*/\r\nSELECT $$:a$$, E'\\':a', \":b\"")
+	f.Add("/*----\r\x19--\r\x19---*/-*//*")
 	f.Add("SELECT 1")
 	f.Fuzz(func(t *testing.T, text string) {
 		db, err := source.Open(source.Config{Name: "shop", URL: "sqlite:nowhere.db"})

@@ -99,17 +99,22 @@ type postgresSnapshot struct {
 }
 
 // Dates and intervals within arrays and composites come as text: their style
-// is pinned so that a report does not depend on the server's settings.
+// is pinned so that a report does not depend on the server's settings. So is
+// what ends a string, for the scanner must see the same end.
 const beginSQL = `BEGIN ISOLATION LEVEL %s READ ONLY;
 SET LOCAL TIME ZONE %s;
 SET LOCAL DateStyle TO ISO;
 SET LOCAL IntervalStyle TO postgres;
+SET LOCAL standard_conforming_strings TO on;
 SELECT (extract(epoch FROM now()) * 1000000)::bigint`
+
+// errNoConnection is of a connection that was not even had.
+var errNoConnection = errors.New("connect")
 
 func (p *postgres) begin(ctx context.Context, zone *time.Location, held bool) (snapshot, error) {
 	lease, err := p.pool.Acquire(ctx)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", errNoConnection, err)
 	}
 	level := "REPEATABLE READ"
 	if !held {
@@ -234,8 +239,12 @@ func (s *postgresSnapshot) query(st *statement, _ []column) (*answer, error) {
 // error.
 func (s *postgresSnapshot) estimate(sql string, values [][]byte, oids []uint32) (int64, error) {
 	result := s.conn.ExecParams(context.Background(), "EXPLAIN (FORMAT JSON) "+sql, values, oids, nil, nil).Read()
-	if result.Err != nil {
+	var refused *pgconn.PgError
+	switch {
+	case errors.As(result.Err, &refused):
 		return 0, s.run("ROLLBACK TO offprint")
+	case result.Err != nil:
+		return 0, result.Err
 	}
 	var plans []struct {
 		Plan struct {

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -88,6 +89,10 @@ func TestParametersAreBoundOnPostgreSQL(t *testing.T) {
 		{"months are those of the run's zone", "{}", `SELECT date_trunc('month', at) FROM orders WHERE id = 2`, "", "2026-11-01T00:00:00+01:00"},
 		{"who asks", "{}", `SELECT :user.id || '@' || :user.tenant`, "", "user_7@acme"},
 		{"a block falls away", "{s: {type: text, optional: true}}", `SELECT id FROM orders [[ WHERE state = :s ]] ORDER BY id`, "", "1 2 3"},
+		{"a string goes on in the next line as it began", "{s: {type: text}}", "SELECT E'a'\n'\\':s' || :s", `s="x"`, "a':sx"},
+		{"a lone return ends a comment", "{s: {type: text}}", "SELECT 'a' || -- :x '\r:s", `s="x"`, "ax"},
+		{"a list expands in IN past a lone return", "{n: {type: int, many: true}}", "SELECT 'x' WHERE 1 IN (:n -- all\r)", `n=[2,1]`, "x"},
+		{"a dollar quote has a tag of any language", "{s: {type: text}}", "SELECT $日$:x '$日$ || :s", `s="x"`, ":x 'x"},
 		{"arrays of arrays are no blocks", "{}", `SELECT ARRAY[[1,2],[3,4]] AS a, (ARRAY[1,2,3])[2:3] AS b`, "", "{{1,2},{3,4}}|{2,3}"},
 	}
 	for _, tt := range tests {
@@ -283,6 +288,18 @@ func TestTheDatabasesOwnLimitsAreRespected(t *testing.T) {
 	}
 }
 
+func TestAStringEndsWhereTheScannerSeesItEnd(t *testing.T) {
+	_, beside := server(t)
+	if _, err := beside.Exec(t.Context(), `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET standard_conforming_strings = off', current_database()); END $$`); err != nil {
+		t.Fatal(err)
+	}
+	db := open(t, source.Config{Name: "shop", URL: beside.Config().ConnString()})
+	r := report(t, db, "/*---\nparameters: {x: {type: text}}\n---*/\nSELECT 'a\\' || :x || '' AS s")
+	if got, err := read(t, r, ask(t, r, `x="b"`)); err != nil || got != "s\na\\b\n" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 func TestTimeoutsAreOurs(t *testing.T) {
 	url := pgtest.URL(t)
 	tests := []struct {
@@ -305,22 +322,28 @@ func TestTimeoutsAreOurs(t *testing.T) {
 	}
 }
 
-// wire is a connection to the server that can be cut.
-func wire(t *testing.T, address string) (port string, cut func()) {
+// wire is a way to the server that can be cut, and over which its nth answer
+// from now can be garbled.
+func wire(t *testing.T) (address string, garble func(n int32), cut func()) {
 	t.Helper()
+	direct, err := pgx.ParseConfig(pgtest.URL(t))
+	if err != nil {
+		t.Fatal(err)
+	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { listener.Close() })
 	ends := make(chan net.Conn, 100)
+	var noisy atomic.Int32
 	go func() {
 		for {
 			here, err := listener.Accept()
 			if err != nil {
 				return
 			}
-			there, err := net.Dial("unix", address)
+			there, err := net.Dial("unix", fmt.Sprintf("%s/.s.PGSQL.%d", direct.Host, direct.Port))
 			if err != nil {
 				here.Close()
 				continue
@@ -328,11 +351,11 @@ func wire(t *testing.T, address string) (port string, cut func()) {
 			ends <- here
 			ends <- there
 			go func() { io.Copy(there, here); there.Close() }()
-			go func() { io.Copy(here, there); here.Close() }()
+			go func() { io.Copy(&noise{here, &noisy}, there); here.Close() }()
 		}
 	}()
-	_, port, _ = net.SplitHostPort(listener.Addr().String())
-	return port, func() {
+	u := url.URL{Scheme: "postgres", User: url.User(direct.User), Host: listener.Addr().String(), Path: direct.Database, RawQuery: "sslmode=disable"}
+	return u.String(), noisy.Store, func() {
 		listener.Close()
 		for {
 			select {
@@ -345,14 +368,46 @@ func wire(t *testing.T, address string) (port string, cut func()) {
 	}
 }
 
-func TestAConnectionThatBreaksMidwayIsTriedAgain(t *testing.T) {
-	direct, err := pgx.ParseConfig(pgtest.URL(t))
+// noise writes once, before what comes next, what is no message of PostgreSQL.
+type noise struct {
+	io.Writer
+	in *atomic.Int32 // so many writes; 0: never
+}
+
+func (n *noise) Write(p []byte) (int, error) {
+	left := n.in.Load()
+	if left > 0 {
+		n.in.Add(-1)
+	}
+	if left == 1 {
+		if _, err := n.Writer.Write([]byte("?\x00\x00\x00\x04")); err != nil {
+			return 0, err
+		}
+	}
+	return n.Writer.Write(p)
+}
+
+func TestWhatNobodyUnderstandsIsNoOutage(t *testing.T) {
+	address, garble, _ := wire(t)
+	r := report(t, open(t, source.Config{Name: "shop", URL: address}), head+"SELECT 1")
+	doc, err := r.Source.Open(t.Context(), ask(t, r, ""))
 	if err != nil {
 		t.Fatal(err)
 	}
-	port, cut := wire(t, fmt.Sprintf("%s/.s.PGSQL.%d", direct.Host, direct.Port))
-	u := url.URL{Scheme: "postgres", User: url.User(direct.User), Host: "127.0.0.1:" + port, Path: direct.Database, RawQuery: "sslmode=disable"}
-	db := open(t, source.Config{Name: "shop", URL: u.String()})
+	garble(2) // after the savepoint
+	for _, err := range doc.Parts {
+		if err == nil || offprint.CodeOf(err) != offprint.Internal {
+			t.Errorf("got %v", err)
+		}
+	}
+	if _, err := read(t, r, ask(t, r, "")); err != nil {
+		t.Errorf("over another connection: %v", err)
+	}
+}
+
+func TestAConnectionThatBreaksMidwayIsTriedAgain(t *testing.T) {
+	address, _, cut := wire(t)
+	db := open(t, source.Config{Name: "shop", URL: address})
 	r := report(t, db, head+"SELECT n, repeat('x', 100) FROM generate_series(1, 1000000) n")
 	doc, err := r.Source.Open(t.Context(), ask(t, r, ""))
 	if err != nil {

@@ -2,6 +2,9 @@ package source
 
 import (
 	"errors"
+	"io"
+	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -122,8 +125,12 @@ func (p *postgres) fault(err error, sent string) fault {
 		return fault{offprint.BadQuery, "This answers no rows. A report's query is a SELECT, or a WITH that ends in one.", 0}
 	}
 	var refused *pgconn.PgError
-	if !errors.As(err, &refused) {
-		return fault{code: offprint.SourceUnavailable} // of the network, or of a connection that ended
+	switch {
+	case errors.As(err, &refused):
+	case lost(err):
+		return fault{code: offprint.SourceUnavailable}
+	default:
+		return fault{}
 	}
 	f := fault{code: sqlState(refused.Code)}
 	if f.code == offprint.BadQuery || f.code == offprint.PermissionDenied {
@@ -134,6 +141,15 @@ func (p *postgres) fault(err error, sent string) fault {
 		f.at = byteAt(sent, int(refused.Position))
 	}
 	return f
+}
+
+// lost tells whether an error is of the network, or of a connection that ended.
+// All else that PostgreSQL did not say is ours: trying again would not mend it.
+func lost(err error) bool {
+	var network net.Error
+	return errors.As(err, &network) || slices.ContainsFunc([]error{
+		errNoConnection, pgconn.ErrConnClosed, net.ErrClosed, io.EOF, io.ErrUnexpectedEOF,
+	}, func(end error) bool { return errors.Is(err, end) })
 }
 
 // byteAt is the byte, from 1, of a character that is counted from 1.

@@ -83,8 +83,7 @@ type scanner struct {
 }
 
 func (s *scanner) wrong(at int, format string, args ...any) {
-	line, column := place(s.text, at)
-	s.problems = append(s.problems, Problem{File: s.file, Line: line, Column: column, Text: fmt.Sprintf(format, args...)})
+	s.problems = append(s.problems, s.problem(at, fmt.Sprintf(format, args...)))
 }
 
 // rest is what is still to be read.
@@ -104,15 +103,18 @@ func (s *scanner) step() {
 	case space(c):
 		s.at++
 	case s.starts("--"):
-		s.at += lineEnd(s.rest())
+		s.at += s.dialect.lineEnd(s.rest())
 	case s.starts("/*"):
 		s.comment()
 	case c == '\'', c == '"', c == '`' && s.dialect.backticks:
 		s.quoted(c, false)
-	case strings.IndexByte(s.dialect.positional, c) >= 0 && s.own():
+	case s.dialect.dollarStrings && c == '$' && s.dollar():
+	case s.starts("::"):
+		s.token("::", 2)
+	case c == ':' && s.param():
+	case strings.IndexByte(s.dialect.ownBegins, c) >= 0 && s.own():
 	case c == '[', c == ']', s.starts(`\[[`):
 		s.bracket()
-	case c == ':' && s.param():
 	case letter(c):
 		s.word()
 	case digit(c):
@@ -136,8 +138,8 @@ func span(text string, class func(byte) bool) int {
 	return len(text)
 }
 
-func lineEnd(text string) int {
-	if i := strings.IndexByte(text, '\n'); i >= 0 {
+func (d dialect) lineEnd(text string) int {
+	if i := strings.IndexAny(text, d.newlines); i >= 0 {
 		return i + 1
 	}
 	return len(text)
@@ -181,43 +183,62 @@ func (s *scanner) quoted(quote byte, escapes bool) {
 	s.wrong(begin, "This %c never closes.", quote)
 }
 
-var dollarTag = regexp.MustCompile(`^\$([A-Za-z_\x80-\xff][A-Za-z0-9_\x80-\xff]*)?\$`)
+var dollarTag = regexp.MustCompile(`^\$([A-Za-z_\x{80}-\x{10FFFF}][\w\x{80}-\x{10FFFF}]*)?\$`)
 
-// own is the database's own way to write parameters, and PostgreSQL's dollar
-// quotes; false for an operator that begins with the same character.
-func (s *scanner) own() bool {
-	rest := s.rest()
-	if s.dialect.dollarStrings {
-		if tag := dollarTag.FindString(rest); tag != "" {
-			s.dollar(tag)
-			return true
-		}
-	}
-	class := func(c byte) bool { return letter(c) || digit(c) }
-	length := 1 + span(rest[1:], class)
-	if length == 1 && rest[0] != '?' || s.dialect.dollarStrings && !digit(rest[min(1, length-1)]) {
+// dollar reads PostgreSQL's $$ $$ and $tag$ $tag$.
+func (s *scanner) dollar() bool {
+	tag := dollarTag.FindString(s.rest())
+	if tag == "" {
 		return false
 	}
-	s.wrong(s.at, "%s has no name here. Declare a parameter in the header and write :name.", rest[:length])
-	s.token("?", length)
-	return true
-}
-
-func (s *scanner) dollar(tag string) {
 	end := strings.Index(s.rest()[len(tag):], tag)
 	if end < 0 {
 		s.wrong(s.at, "This %s never closes.", tag)
 		s.at = s.end
-		return
+		return true
 	}
 	s.token("'", len(tag)+end+len(tag))
+	return true
+}
+
+// own is the database's own way to write parameters, which nobody would bind;
+// false for an operator that begins with the same character.
+func (s *scanner) own() bool {
+	found := s.dialect.own.FindString(s.rest())
+	switch {
+	case found == "":
+		return false
+	case found[0] == ':':
+		s.wrong(s.at, "%s would take %s for a parameter of its own, which is always null. Declare one in the header and write :name, with a blank before it.", s.dialect.name, found)
+	default:
+		s.wrong(s.at, "%s has no name here. Declare a parameter in the header and write :name.", found)
+	}
+	s.token("?", len(found))
+	return true
 }
 
 func (s *scanner) word() {
 	length := span(s.rest(), func(c byte) bool { return letter(c) || digit(c) || c == '$' })
 	word := strings.ToUpper(s.rest()[:length])
 	s.token(word, length)
-	if s.dialect.escapeStrings && word == "E" && s.at < s.end && s.text[s.at] == '\'' {
+	if s.dialect.escapeStrings && word == "E" && s.starts("'") {
+		s.escaped()
+	}
+}
+
+// goesOn is what may stand between the pieces of one string: a line's end at
+// the least.
+var goesOn = regexp.MustCompile(`^(?:[ \t\f\v]|--[^\n\r]*)*[\n\r](?:[ \t\f\v\n\r]|--[^\n\r]*[\n\r])*'`)
+
+// escaped reads 'it\'s' after E, and its further pieces, in which \ means the same.
+func (s *scanner) escaped() {
+	s.quoted('\'', true)
+	for {
+		between := goesOn.FindString(s.rest())
+		if between == "" {
+			return
+		}
+		s.at += len(between) - 1
 		s.quoted('\'', true)
 	}
 }
@@ -312,8 +333,8 @@ var (
 	beforeNull = regexp.MustCompile(`^\s+(?i:is\s+(?:not\s+)?null)\b`)
 )
 
-// param reads :name; false for a colon that means something else, as in
-// now()::date, a[1:2] and x:y.
+// param reads :name; false for a colon that means something else, as in a[1:2]
+// and x:y.
 func (s *scanner) param() bool {
 	if s.at > s.begin {
 		c := s.text[s.at-1]
@@ -376,7 +397,7 @@ func (s *scanner) use(p piece) use {
 	after := s.rest()[len(p.text):]
 	operator := len(s.last) == 1 && strings.Contains("+-*/|<>=!~%^&#@.", s.last)
 	switch {
-	case s.last == "(" && s.before == "IN" && strings.HasPrefix(skipBlank(after), ")"):
+	case s.last == "(" && s.before == "IN" && strings.HasPrefix(skipBlank(after, s.dialect), ")"):
 		return inUse
 	case !operator && beforeNull.MatchString(after):
 		return nullUse
@@ -384,12 +405,12 @@ func (s *scanner) use(p piece) use {
 	return plainUse
 }
 
-func skipBlank(text string) string {
+func skipBlank(text string, d dialect) string {
 	for {
 		text = strings.TrimLeft(text, " \t\n\v\f\r")
 		if !strings.HasPrefix(text, "--") {
 			return text
 		}
-		text = text[lineEnd(text):]
+		text = text[d.lineEnd(text):]
 	}
 }

@@ -1,8 +1,11 @@
 package source
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/offprint/offprint"
 )
@@ -29,13 +32,29 @@ func TestWhatIsAParameterAndWhatIsNot(t *testing.T) {
 		{"at the beginning and the end", ":a+:b", "«:a»+«:b»", "«:a»+«:b»"},
 		{"fields of a period", ":p.start, :p.end_at.x", "«:p.start», «:p.end_at».x", "«:p.start», «:p.end_at».x"},
 		{"the asker", ":user.shoe_size", "«:user.shoe_size»", "«:user.shoe_size»"},
-		{"casts and times", "now()::date, x :: text, '12:30', 1:2, x:a, \"x\":a, a[1:2]", "now()::date, x :: text, '12:30', 1:2, x:a, \"x\":a, a[1:2]", "now()::date, x :: text, '12:30', 1:2, x:a, \"x\":a, a[1:2]"},
+		{"casts and times", "now()::date, x :: text, '12:30', 1:2, x:a, \"x\":a, a[1:2]", "now()::date, x :: text, '12:30', 1:2, x:a, \"x\":a, a[1:2]", "1:35: SQLite would take :2 for a parameter"},
+		{"a colon after a word", "CASE WHEN x THEN:b END", "CASE WHEN x THEN:b END", "1:17: SQLite would take :b for a parameter"},
+		{"a colon after a quote", "'x':a", "'x':a", "1:4: SQLite would take :a for a parameter"},
+		{"a colon before a digit", "x = :1", "x = :1", "1:5: SQLite would take :1 for a parameter"},
+		{"a colon before a letter of another language", "x = :漢", "x = :漢", "1:5: SQLite would take :漢 for a parameter"},
+		{"colons that SQLite takes for one name", "x = :::b", "x = :::b", "1:7: SQLite would take :b for a parameter"},
+		{"colons alone", "x : y", "x : y", "x : y"},
+		{"a dollar before a name", "$x + $$ + x$y", "1:6: This $$ never closes", "1:1: $x has no name here"},
+		{"dollars alone", "x = @$", "x = @$", "1:5: @$ has no name here"},
+		{"a hash", "x # y #> z #q", "x # y #> z #q", "1:12: #q has no name here"},
+		{"numbered question marks", "x = ?1", "x = ?1", "1:5: ?1 has no name here"},
 		{"a cast of a parameter", ":a::text", "«:a»::text", "«:a»::text"},
 		{"strings", "':a' || ''':a' || \":a\"", "':a' || ''':a' || \":a\"", "':a' || ''':a' || \":a\""},
 		{"comments", "1 -- :a ' \n, :b /* :a ' */", "1 -- :a ' \n, «:b» /* :a ' */", "1 -- :a ' \n, «:b» /* :a ' */"},
 		{"a comment in a comment", "1 /* /* */ :a */ + :b", "1 /* /* */ :a */ + «:b»", "1 /* /* */ «:a» */ + «:b»"},
-		{"E strings", `E'\':a' || :b || e'\\'`, `E'\':a' || «:b» || e'\\'`, `1:22: This ' never closes`},
-		{"dollar quotes", "$$ :a ' $$ || $x$ $$ :a $x$ || :b", "$$ :a ' $$ || $x$ $$ :a $x$ || «:b»", "1:7: This ' never closes"},
+		{"E strings", `E'\':a' || :b || e'\\'`, `E'\':a' || «:b» || e'\\'`, `1:5: SQLite would take :a for a parameter`},
+		{"E strings that go on", "E'a' \n '\\':a' || :b", "E'a' \n '\\':a' || «:b»", "2:5: SQLite would take :a for a parameter"},
+		{"E strings that go on past comments", "E'a' -- '\r\n-- '\n'\\':a'\n'\\':a' || :b", "E'a' -- '\r\n-- '\n'\\':a'\n'\\':a' || «:b»", "-"},
+		{"an E string that ends on its line", `E'a' '\' || :b`, `E'a' '\' || «:b»`, `E'a' '\' || «:b»`},
+		{"a string that is no E string goes on", "'a'\n'\\' || :b", "'a'\n'\\' || «:b»", "'a'\n'\\' || «:b»"},
+		{"a comment that a lone return ends", "1 -- :a '\r, :b", "1 -- :a '\r, «:b»", "1 -- :a '\r, :b"},
+		{"dollar quotes with letters of other languages", "$日é$ :a ' $日é$ || :b", "$日é$ :a ' $日é$ || «:b»", "1:1: $日é$ has no name here"},
+		{"dollar quotes", "$$ :a ' $$ || $x$ $$ :a $x$ || :b", "$$ :a ' $$ || $x$ $$ :a $x$ || «:b»", "1:1: $$ has no name here"},
 		{"a dollar in a name", "a$1 + :b", "a$1 + «:b»", "a$1 + «:b»"},
 		{"backticks", "`:a` + :b", "`:a` + «:b»", "`:a` + «:b»"},
 		{"names in brackets", "[x :a] + :b", "[x «:a»] + «:b»", "[x :a] + «:b»"},
@@ -58,7 +77,7 @@ func TestWhatIsAParameterAndWhatIsNot(t *testing.T) {
 		{"an unknown name", "x = :A", "1:5: The header has no parameter A. Did you mean a?", "1:5: The header has no parameter A"},
 		{"a list alone in IN", "x IN (:l) OR y in ( :l /* all */ )", "x IN («:l») OR y in ( «:l» /* all */ )", "1:21: :l is a list"},
 		{"a list in ANY", "x = ANY(:l)", "x = ANY(«:l»)", "1:9: :l is a list"},
-		{"letters of other languages", "größe = :a AND 漢:b", "größe = «:a» AND 漢:b", "größe = «:a» AND 漢:b"},
+		{"letters of other languages", "größe = :a AND 漢:b", "größe = «:a» AND 漢:b", "1:17: SQLite would take :b for a parameter"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -105,6 +124,29 @@ func TestABlockFallsAwayWhenAParameterInItIsLeftOut(t *testing.T) {
 		st := q.bindTypes(func(name string) bool { return strings.Contains(tt.given, name) })
 		if strings.Join(strings.Fields(st.text), " ") != strings.Join(strings.Fields(tt.want), " ") {
 			t.Errorf("given %q: %q, want %q", tt.given, st.text, tt.want)
+		}
+	}
+}
+
+// What the scanner would miss, SQLite counts.
+func TestWhatSQLiteWouldTakeForNullIsNotAsked(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "shop.db")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	db, err := Open(Config{Name: "shop", URL: "sqlite:" + file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	s, err := db.engine.begin(t.Context(), time.UTC, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.end(true)
+	for sql, args := range map[string][]arg{"SELECT :a": nil, "SELECT ?1, @a": {{}}, "SELECT 1": {{}}} {
+		if _, err := s.query(&statement{text: sql, args: args}, nil); err == nil || db.engine.fault(err, sql).code != "" {
+			t.Errorf("%s with %d values: %v", sql, len(args), err)
 		}
 	}
 }

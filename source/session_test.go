@@ -1,11 +1,13 @@
 package source_test
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"sync"
 	"testing"
 
+	"github.com/offprint/offprint"
 	"github.com/offprint/offprint/source"
 )
 
@@ -56,6 +58,45 @@ func TestPartsReadOneSnapshotUnlessItIsOff(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+func TestListsThatAreTooLongAreRefusedByName(t *testing.T) {
+	limits := map[string]int{"PostgreSQL": 65535, "SQLite": 32766}
+	list := func(n int) []any {
+		all := make([]any, n)
+		for i := range all {
+			all[i] = int64(i)
+		}
+		return all
+	}
+	for name, begin := range both(t) {
+		t.Run(name, func(t *testing.T) {
+			db, _ := begin(t)
+			limit := limits[name]
+			r := report(t, db, "/*---\nparameters: {a: {type: int, many: true}, b: {type: int, many: true}, n: {type: int}}\n---*/\n"+
+				"SELECT 1 AS n WHERE 1 IN (:a) AND 1 IN (:b) AND 1 IN (:a) AND 1 = :n")
+			for _, tt := range []struct {
+				a, b int
+				want string
+			}{
+				{limit - 2, 1, ""},
+				{limit - 1, 1, fmt.Sprintf("[{#/parameters/a At most %d values.}]", limit-2)},
+				{limit * 2, 9, fmt.Sprintf("[{#/parameters/a At most %d values.}]", limit-10)},
+				{limit, limit + 1, fmt.Sprintf("[{#/parameters/a At most %[1]d values.} {#/parameters/b At most %[1]d values.}]", (limit-1)/2)},
+			} {
+				req := ask(t, r, "a=[1] b=[1] n=1")
+				req.Params["a"], req.Params["b"] = list(tt.a), list(tt.b)
+				_, err := read(t, r, req)
+				var told *offprint.Error
+				switch {
+				case tt.want == "" && err != nil:
+					t.Errorf("%d and %d values: %v", tt.a, tt.b, err)
+				case tt.want != "" && (!errors.As(err, &told) || told.Code != offprint.BadParameter || fmt.Sprint(told.Fields) != tt.want):
+					t.Errorf("%d and %d values: %v, want %s", tt.a, tt.b, err, tt.want)
+				}
+			}
+		})
 	}
 }
 

@@ -3,6 +3,7 @@ package source
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -139,6 +140,10 @@ func (s *sqliteSnapshot) prepare(st *statement) (*sqliteStmt, error) {
 	if stmt.handle == 0 || stmt.columns() == 0 || !stmt.readOnly() {
 		stmt.finalize()
 		return nil, errNoRows
+	}
+	if n := stmt.parameters(); n != len(st.args) { // SQLite would take what is not bound for null
+		stmt.finalize()
+		return nil, fmt.Errorf("bind: SQLite finds %d parameters where we have %d", n, len(st.args))
 	}
 	return stmt, nil
 }

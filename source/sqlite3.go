@@ -114,7 +114,7 @@ func (c *sqliteConn) prepare(sql string) (*sqliteStmt, error) {
 		return nil, c.failed(rc)
 	}
 	s := &sqliteStmt{c, pointer(out)}
-	if rest := int(pointer(tail) - text); skipBlank(sql[rest:]) != "" {
+	if rest := int(pointer(tail) - text); skipBlank(sql[rest:], sqliteSQL) != "" {
 		s.finalize()
 		return nil, &sqliteError{sqlite3.SQLITE_ERROR, "there is a second statement", rest}
 	}
@@ -158,6 +158,11 @@ func (s *sqliteStmt) bind(n int, value any) error {
 		return s.failed(rc)
 	}
 	return nil
+}
+
+// parameters is how many values the statement waits for.
+func (s *sqliteStmt) parameters() int {
+	return int(sqlite3.Xsqlite3_bind_parameter_count(s.tls, s.handle))
 }
 
 func (s *sqliteStmt) columns() int { return int(sqlite3.Xsqlite3_column_count(s.tls, s.handle)) }
