@@ -119,6 +119,10 @@ func openReports(c Config) (Sources, *source.Folder, source.Problems, error) {
 		return sources, nil, nil, errors.Join(errs...)
 	}
 	folder, problems := c.folder(sources)
+	if c.Auth.JWT != nil && c.Auth.JWT.Claims.Tenant != "" {
+		folder.Tenants(true)
+		problems = folder.Reload()
+	}
 	return sources, folder, problems, nil
 }
 
