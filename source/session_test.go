@@ -75,7 +75,7 @@ func TestListsThatAreTooLongAreRefusedByName(t *testing.T) {
 			db, _ := begin(t)
 			limit := limits[name]
 			r := report(t, db, "/*---\nparameters: {a: {type: int, many: true}, b: {type: int, many: true}, n: {type: int}}\n---*/\n"+
-				"SELECT 1 AS n WHERE 1 IN (:a) AND 1 IN (:b) AND 1 IN (:a) AND 1 = :n")
+				"SELECT 1 AS n WHERE 1 IN (:a) AND 1 IN (:b) AND 1 = :n")
 			for _, tt := range []struct {
 				a, b int
 				want string
