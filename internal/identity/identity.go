@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/offprint/offprint"
 )
@@ -20,7 +21,7 @@ import (
 type Config struct {
 	// Keys is the identity that an API key stands for, by the SHA-256 of the
 	// key; Via is the key's name, and its user, key:NAME, where it stands for
-	// nobody. Its error is NotFound for a key that is
+	// nobody. Its error is NotFound or Unauthenticated for a key that is
 	// unknown, has expired or was revoked.
 	Keys func(ctx context.Context, hash []byte) (offprint.Identity, error)
 	// JWT is nil where tokens are not accepted.
@@ -112,6 +113,11 @@ func OnBehalf(who offprint.Identity, b Behalf) (offprint.Identity, error) {
 	}
 	if b.Tenant == "" {
 		b.Tenant = who.Tenant
+	}
+	for _, text := range append([]string{b.User, b.Tenant, b.Email}, b.Roles...) {
+		if strings.ContainsFunc(text, unicode.IsControl) {
+			return offprint.Identity{}, offprint.Errorf(offprint.Invalid, "A user, a tenant, an address and a role are texts on one line.")
+		}
 	}
 	if who.Tenant != "" && who.Tenant != b.Tenant {
 		return offprint.Identity{}, offprint.Errorf(offprint.Forbidden, "This API key asks for its own tenant only.")

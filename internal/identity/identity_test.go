@@ -111,6 +111,7 @@ func TestOnBehalf(t *testing.T) {
 			offprint.Forbidden,
 		},
 		{"a key without the scope", offprint.Identity{User: "app", Key: appKey}, identity.Behalf{User: "bob"}, offprint.Identity{}, offprint.Forbidden},
+		{"a user on two lines", offprint.Identity{User: "app", Scopes: []string{"impersonate"}}, identity.Behalf{User: "bob\x00"}, offprint.Identity{}, offprint.Invalid},
 		{"no key", offprint.Identity{User: "local"}, identity.Behalf{User: "bob"}, offprint.Identity{}, offprint.Forbidden},
 	} {
 		t.Run(tt.promise, func(t *testing.T) {
@@ -138,12 +139,26 @@ type issuer struct {
 	keys    []jose.JSONWebKey // private
 	fetched atomic.Int32
 	down    atomic.Bool
+	hang    chan struct{} // requests wait for its end
+}
+
+// until waits until the keys were fetched so many times.
+func (i *issuer) until(t *testing.T, n int32) {
+	t.Helper()
+	for until := time.Now().Add(5 * time.Second); i.fetched.Load() < n; time.Sleep(time.Millisecond) {
+		if time.Now().After(until) {
+			t.Fatalf("%d fetches, want %d", i.fetched.Load(), n)
+		}
+	}
 }
 
 func newIssuer(t *testing.T) *issuer {
 	i := new(issuer)
 	i.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		i.fetched.Add(1)
+		if i.hang != nil {
+			<-i.hang
+		}
 		if i.down.Load() {
 			http.Error(w, "down", http.StatusServiceUnavailable)
 			return
@@ -183,6 +198,13 @@ func (i *issuer) add(t *testing.T, id string, alg jose.SignatureAlgorithm) jose.
 	i.keys = append(i.keys, key)
 	return key
 }
+
+// A clock stands still until it is told to go on.
+type clock struct{ passed atomic.Int64 }
+
+func newClock() *clock                { return new(clock) }
+func (c *clock) Now() time.Time       { return now.Add(time.Duration(c.passed.Load())) }
+func (c *clock) pass(d time.Duration) { c.passed.Add(int64(d)) }
 
 type claims map[string]any
 
@@ -264,10 +286,80 @@ func TestTokensOfASharedSecret(t *testing.T) {
 	}
 }
 
+func TestNumbersThatMeanSomebodyStayExact(t *testing.T) {
+	secret := []byte("0123456789abcdef0123456789abcdef")
+	c := checker(t, identity.Config{Now: func() time.Time { return now }, JWT: &identity.JWT{Secret: secret}})
+	for _, tt := range []struct {
+		promise string
+		changed claims
+		user    string
+		tenant  string
+		code    offprint.Code
+	}{
+		{"a tenant above 2^53", claims{"tenant": json.RawMessage("9007199254740993")}, "ann", "9007199254740993", ""},
+		{"a user above 2^64", claims{"sub": json.RawMessage("36893488147419103233")}, "36893488147419103233", "", ""},
+		{"a tenant that is null", claims{"tenant": json.RawMessage("null")}, "ann", "", ""},
+		{"a fraction", claims{"tenant": json.RawMessage("1.5")}, "", "", offprint.Unauthenticated},
+		{"one number written another way", claims{"tenant": json.RawMessage("1e3")}, "", "", offprint.Unauthenticated},
+		{"minus nothing", claims{"tenant": json.RawMessage("-0")}, "", "", offprint.Unauthenticated},
+		{"a list", claims{"tenant": []string{"acme"}}, "", "", offprint.Unauthenticated},
+		{"yes", claims{"tenant": true}, "", "", offprint.Unauthenticated},
+		{"a text on two lines", claims{"tenant": "a\nb"}, "", "", offprint.Unauthenticated},
+	} {
+		t.Run(tt.promise, func(t *testing.T) {
+			who, err := identify(t, c, sign(t, jose.HS256, secret, tt.changed))
+			if who.User != tt.user || who.Tenant != tt.tenant || offprint.CodeOf(err) != tt.code {
+				t.Errorf("%+v, %v; want %q of %q, %q", who, err, tt.user, tt.tenant, tt.code)
+			}
+		})
+	}
+}
+
+// TestAHangingKeyServerDelaysNobodyKnown tells of keys that are due again while
+// their server takes requests and never answers.
+func TestAHangingKeyServerDelaysNobodyKnown(t *testing.T) {
+	i := newIssuer(t)
+	key := i.add(t, "first", jose.ES256)
+	clock := newClock()
+	c := checker(t, identity.Config{Now: clock.Now, JWT: &identity.JWT{JWKS: i.URL}})
+	token := sign(t, jose.ES256, key, claims{"exp": now.Add(48 * time.Hour).Unix()})
+	if _, err := identify(t, c, token); err != nil {
+		t.Fatal(err)
+	}
+	i.hang = make(chan struct{})
+	clock.pass(2 * time.Hour)
+	var all sync.WaitGroup
+	for range 50 {
+		all.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second) // the server's own time is 5 s
+			defer cancel()
+			if who, err := c.Identify(ctx, http.Header{"Authorization": {"Bearer " + token}}); err != nil || ctx.Err() != nil {
+				t.Errorf("%+v, %v", who, err)
+			}
+		})
+	}
+	all.Wait()
+	i.until(t, 2)
+	next := i.add(t, "next", jose.ES256)
+	close(i.hang)
+	for until := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) { // the answer that hung holds the new key
+		_, err := identify(t, c, sign(t, jose.ES256, next, claims{"exp": now.Add(48 * time.Hour).Unix()}))
+		if err == nil {
+			break
+		}
+		if time.Now().After(until) {
+			t.Fatalf("the new key: %v", err)
+		}
+	}
+	if n := i.fetched.Load(); n != 2 {
+		t.Errorf("%d fetches for fifty tokens, want 1 besides the first", n)
+	}
+}
+
 func TestTokensOfPublicKeys(t *testing.T) {
 	i := newIssuer(t)
-	clock := now
-	c := checker(t, identity.Config{Now: func() time.Time { return clock }, JWT: &identity.JWT{JWKS: i.URL, Issuer: "app"}})
+	clock := newClock()
+	c := checker(t, identity.Config{Now: clock.Now, JWT: &identity.JWT{JWKS: i.URL, Issuer: "app"}})
 	i.down.Store(true)
 	first := i.add(t, "first", jose.RS256)
 	if _, err := identify(t, c, sign(t, jose.RS256, first, nil)); offprint.CodeOf(err) != offprint.Busy {
@@ -277,7 +369,7 @@ func TestTokensOfPublicKeys(t *testing.T) {
 		t.Errorf("and again at once: %v after %d fetches", err, i.fetched.Load())
 	}
 	i.down.Store(false)
-	clock = clock.Add(11 * time.Second)
+	clock.pass(11 * time.Second)
 	for _, alg := range []jose.SignatureAlgorithm{jose.ES256, jose.EdDSA} {
 		i.add(t, string(alg), alg)
 	}
@@ -304,7 +396,7 @@ func TestTokensOfPublicKeys(t *testing.T) {
 	if _, err := identify(t, c, sign(t, jose.RS256, next, nil)); offprint.CodeOf(err) != offprint.Unauthenticated || i.fetched.Load() != 2 {
 		t.Errorf("an unknown key right after a fetch: %v, %d fetches", err, i.fetched.Load())
 	}
-	clock = clock.Add(11 * time.Second)
+	clock.pass(11 * time.Second)
 	if _, err := identify(t, c, sign(t, jose.RS256, next, nil)); err != nil || i.fetched.Load() != 3 {
 		t.Errorf("the new key: %v, %d fetches", err, i.fetched.Load())
 	}
@@ -313,12 +405,11 @@ func TestTokensOfPublicKeys(t *testing.T) {
 		since time.Duration
 		code  offprint.Code
 	}{{2 * time.Hour, ""}, {25 * time.Hour, offprint.Busy}} {
-		later := clock
-		clock = clock.Add(tt.since)
+		clock.pass(tt.since)
 		if _, err := identify(t, c, sign(t, jose.RS256, first, claims{"exp": now.Add(48 * time.Hour).Unix()})); offprint.CodeOf(err) != tt.code {
 			t.Errorf("known keys, %v after the issuer went down: %v, want %q", tt.since, err, tt.code)
 		}
-		clock = later
+		clock.pass(-tt.since)
 	}
 
 	i.down.Store(false)
@@ -359,6 +450,8 @@ func TestWrongConfigurationsSayWhatToDo(t *testing.T) {
 		{identity.JWT{Secret: make([]byte, 32), JWKS: "https://app.example.com/jwks.json"}, "not both"},
 		{identity.JWT{Secret: []byte("short")}, "32 bytes"},
 		{identity.JWT{JWKS: "app.example.com"}, "https://"},
+		{identity.JWT{JWKS: "http://app.example.com/jwks.json"}, "https://"},
+		{identity.JWT{JWKS: "http://localhost.example.com/jwks.json"}, "https://"},
 	} {
 		_, err := identity.New(identity.Config{JWT: &tt.jwt})
 		if offprint.CodeOf(err) != offprint.NotConfigured || !strings.Contains(err.Error(), tt.says) {

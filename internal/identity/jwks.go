@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"sync"
 	"time"
 
@@ -24,7 +26,8 @@ const (
 )
 
 // A keySet holds the public keys at an address, fetched when they are first
-// needed, when they are old, and when a token names one that is not there.
+// needed and when a token names one that is not there. Old ones serve on while
+// they are fetched again aside, so that no known key ever waits for its server.
 type keySet struct {
 	url    string
 	client *http.Client
@@ -39,9 +42,24 @@ type keySet struct {
 }
 
 func newKeySet(url string, now func() time.Time) *keySet {
-	s := &keySet{url: url, client: &http.Client{Timeout: keysTimeout}, now: now, fetching: make(chan struct{}, 1)}
+	s := &keySet{url: url, client: &http.Client{Timeout: keysTimeout, CheckRedirect: onlySafe}, now: now, fetching: make(chan struct{}, 1)}
 	s.fetching <- struct{}{}
 	return s
+}
+
+// trustworthy tells whether keys from an address can be believed: whoever can
+// change them on their way can sign whatever they like.
+func trustworthy(address *url.URL) bool {
+	ip, err := netip.ParseAddr(address.Hostname())
+	here := err == nil && ip.IsLoopback() || address.Hostname() == "localhost"
+	return address.Host != "" && (address.Scheme == "https" || address.Scheme == "http" && here)
+}
+
+func onlySafe(req *http.Request, via []*http.Request) error {
+	if !trustworthy(req.URL) || len(via) >= 5 {
+		return errors.New("the keys of the tokens were moved to where they cannot be believed")
+	}
+	return nil
 }
 
 // find are the keys of that id, or all of them for a token that names none.
@@ -49,6 +67,10 @@ func (s *keySet) find(ctx context.Context, id string) ([]jose.JSONWebKey, error)
 	keys, due := s.known(id)
 	if !due {
 		return s.seen(keys, errPause)
+	}
+	if len(keys) > 0 {
+		s.refresh(ctx, id)
+		return keys, nil
 	}
 	select {
 	case <-s.fetching:
@@ -62,6 +84,23 @@ func (s *keySet) find(ctx context.Context, id string) ([]jose.JSONWebKey, error)
 	err := s.fetch(ctx)
 	keys, _ = s.known(id)
 	return s.seen(keys, err)
+}
+
+// refresh fetches the keys aside, unless somebody does already. Nobody waits
+// for it: it ends by itself within keysTimeout. If it fails it is tried again,
+// and whoever comes when the old keys have become too old is told why.
+func (s *keySet) refresh(ctx context.Context, id string) {
+	select {
+	case <-s.fetching:
+	default:
+		return
+	}
+	go func() {
+		defer func() { s.fetching <- struct{}{} }()
+		if _, due := s.known(id); due {
+			s.fetch(ctx)
+		}
+	}()
 }
 
 var errPause = errors.New("the keys of the tokens could not be fetched just now")

@@ -1,15 +1,19 @@
 package identity
 
 import (
+	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
+	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/json" // refuses a claim that stands twice
 	"github.com/go-jose/go-jose/v4/jwt"
 
 	"github.com/offprint/offprint"
@@ -19,7 +23,7 @@ import (
 // public keys at JWKS (RSA, ECDSA, Ed25519). A token must say when it expires.
 type JWT struct {
 	Secret   []byte
-	JWKS     string // https://…/jwks.json
+	JWKS     string // https://…/jwks.json; http:// only on this machine
 	Issuer   string // empty: not checked
 	Audience string // empty: not checked
 	Claims   Claims
@@ -63,8 +67,8 @@ func newTokens(j JWT, now func() time.Time) (*tokens, error) {
 		return t, nil
 	}
 	address, err := url.Parse(j.JWKS)
-	if err != nil || address.Host == "" || address.Scheme != "https" && address.Scheme != "http" {
-		return nil, offprint.Errorf(offprint.NotConfigured, "auth.jwt.jwks_url is no address. Write it as https://app.example.com/jwks.json.")
+	if err != nil || !trustworthy(address) {
+		return nil, offprint.Errorf(offprint.NotConfigured, "auth.jwt.jwks_url is no safe address. Write it as https://app.example.com/jwks.json; http:// will do on this machine only.")
 	}
 	t.algs, t.keys = asymmetric, newKeySet(j.JWKS, now)
 	return t, nil
@@ -78,9 +82,9 @@ func (t *tokens) identify(ctx context.Context, raw string) (offprint.Identity, e
 	if err != nil {
 		return wrong(err)
 	}
-	var registered jwt.Claims
-	var claims map[string]any
-	err = t.verify(ctx, token, &registered, &claims)
+	var of validity
+	var claims claimSet
+	err = t.verify(ctx, token, &of, &claims)
 	if offprint.CodeOf(err) == offprint.Busy {
 		return offprint.Identity{}, err
 	}
@@ -91,17 +95,28 @@ func (t *tokens) identify(ctx context.Context, raw string) (offprint.Identity, e
 	if t.Audience != "" {
 		expected.AnyAudience = jwt.Audience{t.Audience}
 	}
+	registered := jwt.Claims{Issuer: of.Issuer, Audience: of.Audience, Expiry: of.Expiry, NotBefore: of.NotBefore, IssuedAt: of.IssuedAt}
 	if err := registered.ValidateWithLeeway(expected, leeway); err != nil {
 		return wrong(err)
 	}
-	if registered.Expiry == nil {
+	if of.Expiry == nil {
 		return wrong(errors.New("the token does not say when it expires"))
 	}
-	who := t.identity(claims)
-	if who.User == "" {
-		return wrong(errors.New("the token has no claim " + t.Claims.User))
+	who, err := t.identity(claims)
+	if err != nil {
+		return wrong(err)
 	}
 	return who, nil
+}
+
+// A validity is what a token says of itself. Not sub, which some issuers write
+// as a number although it should be a text.
+type validity struct {
+	Issuer    string           `json:"iss"`
+	Audience  jwt.Audience     `json:"aud"`
+	Expiry    *jwt.NumericDate `json:"exp"`
+	NotBefore *jwt.NumericDate `json:"nbf"`
+	IssuedAt  *jwt.NumericDate `json:"iat"`
 }
 
 // verify tries the keys that the token may be signed with.
@@ -129,12 +144,18 @@ func (t *tokens) verify(ctx context.Context, token *jwt.JSONWebToken, into ...an
 // notClaims say something of the token, not of its bearer.
 var notClaims = []string{"iss", "aud", "jti", "typ", "azp", "nonce", "sid", "at_hash"}
 
-func (t *tokens) identity(claims map[string]any) offprint.Identity {
-	who := offprint.Identity{
-		User:   textOf(claims, t.Claims.User),
-		Tenant: textOf(claims, t.Claims.Tenant),
-		Email:  textOf(claims, t.Claims.Email),
-		Roles:  rolesOf(lookup(claims, t.Claims.Roles)),
+func (t *tokens) identity(claims claimSet) (who offprint.Identity, err error) {
+	who.Roles = rolesOf(lookup(claims, t.Claims.Roles))
+	for _, d := range []struct {
+		name string
+		into *string
+	}{{t.Claims.User, &who.User}, {t.Claims.Tenant, &who.Tenant}, {t.Claims.Email, &who.Email}} {
+		if *d.into, err = textOf(claims, d.name); err != nil {
+			return who, err
+		}
+	}
+	if who.User == "" {
+		return who, fmt.Errorf("the token has no claim %s", t.Claims.User)
 	}
 	mapped := append([]string{t.Claims.User, t.Claims.Tenant, t.Claims.Email, t.Claims.Roles}, notClaims...)
 	for name, v := range claims {
@@ -147,7 +168,17 @@ func (t *tokens) identity(claims map[string]any) offprint.Identity {
 		}
 		who.Claims[name] = text
 	}
-	return who
+	return who, nil
+}
+
+// A claimSet is all that a token says. Its numbers keep their written text: a
+// tenant above 2^53 must not become its neighbor.
+type claimSet map[string]any
+
+func (c *claimSet) UnmarshalJSON(b []byte) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.SetNumberType(json.UnmarshalJSONNumber)
+	return d.Decode((*map[string]any)(c))
 }
 
 func lookup(claims map[string]any, name string) any {
@@ -161,20 +192,25 @@ func lookup(claims map[string]any, name string) any {
 	return nil
 }
 
-// textOf also takes a number: some issuers' users and tenants are.
-func textOf(claims map[string]any, name string) string {
+// textOf also takes a whole number: some issuers' users and tenants are. Of
+// anything else nobody can say whom it means.
+func textOf(claims claimSet, name string) (string, error) {
 	switch v := lookup(claims, name).(type) {
+	case nil:
+		return "", nil
 	case string:
-		return v
+		if !strings.ContainsFunc(v, unicode.IsControl) {
+			return v, nil
+		}
 	case json.Number:
-		return v.String()
-	case float64:
-		if b, err := json.Marshal(v); err == nil {
-			return string(b)
+		if whole.MatchString(v.String()) {
+			return v.String(), nil
 		}
 	}
-	return ""
+	return "", fmt.Errorf("the claim %s is neither a text on one line nor a whole number", name)
 }
+
+var whole = regexp.MustCompile(`^(0|-?[1-9][0-9]*)$`)
 
 // rolesOf takes a list, or one text with spaces or commas between.
 func rolesOf(v any) (roles []string) {

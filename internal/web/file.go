@@ -9,8 +9,10 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/offprint/offprint"
@@ -42,12 +44,12 @@ func (s *Site) pass(ctx context.Context, who offprint.Identity, in *RunPath) (*p
 func (s *Site) file(w http.ResponseWriter, r *http.Request) {
 	who, err := s.fetcher(r)
 	if err != nil {
-		s.fail(w, r, err)
+		s.sorry(w, r, err)
 		return
 	}
 	fetched, err := s.Desk.Fetch(r.Context(), who, r.PathValue("id"))
 	if err != nil {
-		s.fail(w, r, err)
+		s.sorry(w, r, err)
 		return
 	}
 	f := fetched.Run.File
@@ -62,11 +64,10 @@ func (s *Site) file(w http.ResponseWriter, r *http.Request) {
 	if sum, err := hex.DecodeString(f.SHA256); err == nil {
 		h.Set("Repr-Digest", "sha-256=:"+base64.StdEncoding.EncodeToString(sum)+":")
 	}
-	wire := http.NewResponseController(w)
-	out := &handing{ResponseWriter: w, wire: wire, content: content, head: r.Method == http.MethodHead}
-	http.ServeContent(out, r, "", fetched.Run.Finished, content)
+	out := &handing{ResponseWriter: w, content: content, head: r.Method == http.MethodHead}
+	http.ServeContent(out, inOnePart(r), "", fetched.Run.Finished, content)
 	if err := out.refused(f); err != nil {
-		s.fail(w, r, err)
+		s.sorry(w, r, err)
 		return
 	}
 	if out.bytes == 0 {
@@ -76,6 +77,45 @@ func (s *Site) file(w http.ResponseWriter, r *http.Request) {
 	if err := fetched.Done(ctx, who, s.from(r), out.bytes); err != nil {
 		s.Log.ErrorContext(ctx, "record a download", "run", fetched.Run.ID, "error", err)
 	}
+}
+
+// sorry says it in a page to a person whose browser followed a link, and as a
+// problem to a program.
+func (s *Site) sorry(w http.ResponseWriter, r *http.Request, err error) {
+	if takesPage(r) {
+		s.failPage(w, r, err)
+		return
+	}
+	s.fail(w, r, err)
+}
+
+// inOnePart is r without a Range that cannot be read or names several parts:
+// such a one is answered with the whole (RFC 9110, 14.2).
+func inOnePart(r *http.Request) *http.Request {
+	ranges := r.Header.Values("Range")
+	if len(ranges) == 0 || len(ranges) == 1 && oneRange(ranges[0]) {
+		return r
+	}
+	r = r.Clone(r.Context())
+	r.Header.Del("Range")
+	return r
+}
+
+// oneRange tells whether a Range is bytes=5-9, bytes=5- or bytes=-5.
+func oneRange(header string) bool {
+	spec, bytes := strings.CutPrefix(header, "bytes=")
+	first, last, dash := strings.Cut(spec, "-")
+	from, errFirst := strconv.ParseUint(first, 10, 63)
+	to, errLast := strconv.ParseUint(last, 10, 63)
+	switch {
+	case !bytes || !dash:
+		return false
+	case first == "":
+		return errLast == nil && to > 0
+	case last == "":
+		return errFirst == nil
+	}
+	return errFirst == nil && errLast == nil && from <= to
 }
 
 // fetcher is who fetches: whom the pass in the address was made for, or who
@@ -103,16 +143,25 @@ func disposition(name string) string {
 }
 
 // A seeker opens a file where it is first read, and again after a jump:
-// stores read forward only.
+// stores read forward only. Once closed it stays closed, also for whoever still
+// holds it on another goroutine.
 type seeker struct {
 	ctx     context.Context
 	fetched *desk.Fetched
 	size    int64
-	at      int64
-	open    io.ReadCloser // reads from at on; nil: not open
+
+	mu     sync.Mutex
+	closed bool
+	at     int64
+	open   io.ReadCloser // reads from at on; nil: not open
 }
 
 func (s *seeker) Seek(offset int64, whence int) (int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return 0, os.ErrClosed
+	}
 	switch whence {
 	case io.SeekCurrent:
 		offset += s.at
@@ -123,13 +172,23 @@ func (s *seeker) Seek(offset int64, whence int) (int64, error) {
 		return 0, errors.New("seek before the beginning")
 	}
 	if offset != s.at {
-		s.close()
+		s.drop()
 	}
 	s.at = offset
 	return offset, nil
 }
 
-func (s *seeker) begin() (err error) {
+// begin opens the file where it will be read.
+func (s *seeker) begin() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ready()
+}
+
+func (s *seeker) ready() (err error) {
+	if s.closed {
+		return os.ErrClosed
+	}
 	if s.open == nil {
 		s.open, err = s.fetched.Open(s.ctx, s.at)
 	}
@@ -137,10 +196,12 @@ func (s *seeker) begin() (err error) {
 }
 
 func (s *seeker) Read(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.at >= s.size {
 		return 0, io.EOF
 	}
-	if err := s.begin(); err != nil {
+	if err := s.ready(); err != nil {
 		return 0, err
 	}
 	n, err := s.open.Read(b)
@@ -148,22 +209,25 @@ func (s *seeker) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// close lets go; what was only read has nothing to lose.
 func (s *seeker) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	s.drop()
+}
+
+// drop lets go; what was only read has nothing to lose.
+func (s *seeker) drop() {
 	if s.open != nil {
 		s.open.Close()
 		s.open = nil
 	}
 }
 
-// patience is how long a reader may leave one piece of a file waiting.
-const patience = time.Minute
-
 // handing is a response that holds back what http.ServeContent says in plain
 // text, and a good status until the file has really been opened.
 type handing struct {
 	http.ResponseWriter
-	wire    *http.ResponseController
 	content *seeker
 	head    bool
 	status  int
@@ -186,9 +250,6 @@ func (h *handing) Write(b []byte) (int, error) {
 	if h.err != nil || h.status >= 400 {
 		return len(b), h.err
 	}
-	if err := h.wire.SetWriteDeadline(time.Now().Add(patience)); err != nil {
-		return 0, err
-	}
 	n, err := h.ResponseWriter.Write(b)
 	h.bytes += int64(n)
 	return n, err
@@ -202,6 +263,7 @@ func (h *handing) refused(f *offprint.File) (err error) {
 	case h.err != nil:
 		err = offprint.Errorf(offprint.StorageUnavailable, "The file is kept. Try again in a moment.").Because(h.err)
 	case h.status == http.StatusRequestedRangeNotSatisfiable:
+		h.Header().Set("Content-Range", "bytes */"+strconv.FormatInt(f.Bytes, 10))
 		err = offprint.Errorf(offprint.Range, "It has %d bytes.", f.Bytes)
 	case h.status == http.StatusPreconditionFailed:
 		err = offprint.Errorf(offprint.Precondition, "Fetch it from the beginning.")

@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -51,11 +52,16 @@ func TestAFileInParts(t *testing.T) {
 			}
 		})
 	}
-	parts := w.do("GET", path, call{headers: []string{"Range: bytes=0-4,100-104"}}).wants(t, 206)
-	if !strings.Contains(string(parts.body), "\r\n"+string(whole.body[100:105])+"\r\n") {
-		t.Errorf("two parts: %s", parts.body)
+	for _, odd := range []string{"bytes=0-4,100-104", "bytes=5-2", "bytes=x-", "bytes=-", "bytes=-0", "bytes=1-2-3", "lines=1-2", "bytes=+1-2", "bytes=99999999999999999999-", ""} {
+		if a := w.do("GET", path, call{headers: []string{"Range: " + odd}}).wants(t, 200); string(a.body) != string(whole.body) {
+			t.Errorf("range %q: %d bytes, want the whole", odd, len(a.body))
+		}
 	}
-	problem(t, w.do("GET", path, call{headers: []string{"Range: bytes=99999999-"}}), 416, "range_not_satisfiable")
+	beyond := w.do("GET", path, call{headers: []string{"Range: bytes=99999999-"}})
+	problem(t, beyond, 416, "range_not_satisfiable")
+	if got, want := beyond.Header.Get("Content-Range"), fmt.Sprintf("bytes */%d", n); got != want {
+		t.Errorf("content range %q, want %q", got, want)
+	}
 	problem(t, w.do("GET", path, call{headers: []string{`If-Match: "other"`}}), 412, "precondition_failed")
 
 	pass := w.do("POST", strings.TrimSuffix(path, "file")+"download", call{}).wants(t, 200).json(t)
@@ -66,6 +72,26 @@ func TestAFileInParts(t *testing.T) {
 	other := w.made("", `{"report":"orders"}`)["id"].(string)
 	_, token, _ := strings.Cut(pass["url"].(string), "?t=")
 	problem(t, w.do("GET", "/v1/runs/"+other+"/file?t="+token, call{}), 401, "unauthenticated")
+	page := w.do("GET", "/v1/runs/"+other+"/file?t="+token, call{headers: []string{"Accept: text/html,*/*;q=0.8"}}).wants(t, 401)
+	if page.Header.Get("Content-Type") != "text/html; charset=utf-8" || !strings.Contains(string(page.body), "This link no longer works") || strings.Contains(string(page.body), "Signing in") {
+		t.Errorf("a browser with an old link sees: %s", page.body)
+	}
+}
+
+// TestWhoLeavesAmongManyPartsLeavesNothing tells of a download of many parts
+// that is broken off; the race detector looks on.
+func TestWhoLeavesAmongManyPartsLeavesNothing(t *testing.T) {
+	w := open(t, wish{})
+	run := w.made("", `{"report":"orders","parameters":{"rows":300000}}`)
+	for range 20 {
+		ctx, leave := context.WithCancel(t.Context())
+		res := w.begin(ctx, "GET", "/v1/runs/"+run["id"].(string)+"/file", call{headers: []string{"Range: bytes=0-9999999,1-9999999,2-9999999"}})
+		if _, err := res.Body.Read(make([]byte, 100)); err != nil {
+			t.Error(err)
+		}
+		leave()
+		check(t, res.Body.Close())
+	}
 }
 
 func TestAFileTheStoreHasLostIsSaidToBeGone(t *testing.T) {

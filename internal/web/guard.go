@@ -2,46 +2,65 @@ package web
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"runtime/debug"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/offprint/offprint"
 )
 
-// trust makes those origins trusted whose scripts may write.
-func (s *Site) trust() error {
-	origins := slices.Clone(s.Origins)
-	if s.BaseURL != nil {
-		origins = append(origins, s.BaseURL.Scheme+"://"+s.BaseURL.Host)
-	}
-	for _, origin := range origins {
-		if err := s.cross.AddTrustedOrigin(origin); err != nil {
-			return offprint.Errorf(offprint.NotConfigured, "origins: %q is no origin. Write it as https://app.example.com.", origin)
+// A fence holds off other sites' writes: api is around what programs call, and
+// lets the configured origins in; page is around the forms, which are for our
+// own pages alone.
+type fence struct{ page, api *http.CrossOriginProtection }
+
+func newFence(c *Config) (*fence, error) {
+	f := &fence{http.NewCrossOriginProtection(), http.NewCrossOriginProtection()}
+	if c.BaseURL != nil {
+		own := c.BaseURL.Scheme + "://" + c.BaseURL.Host
+		if err := errors.Join(f.page.AddTrustedOrigin(own), f.api.AddTrustedOrigin(own)); err != nil {
+			return nil, offprint.Errorf(offprint.NotConfigured, "base_url: %q is no address. Write it as https://reports.example.com.", c.BaseURL)
 		}
 	}
-	return nil
+	for _, origin := range c.Origins {
+		if err := f.api.AddTrustedOrigin(origin); err != nil {
+			return nil, offprint.Errorf(offprint.NotConfigured, "origins: %q is no origin. Write it as https://app.example.com.", origin)
+		}
+	}
+	return f, nil
+}
+
+func (f *fence) check(r *http.Request) error {
+	if strings.HasPrefix(r.URL.Path, "/v1/") {
+		return f.api.Check(r)
+	}
+	return f.page.Check(r)
 }
 
 // ServeHTTP refuses what no route may see, and hands the rest on.
 func (s *Site) ServeHTTP(wire http.ResponseWriter, r *http.Request) {
-	w := &begun{ResponseWriter: wire}
+	w := s.begin(wire, r)
 	defer s.recover(w, r)
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.Header().Set("Referrer-Policy", "same-origin")
+	r, moved := s.routed(r)
+	allowed := s.allow(w, r) // also to read a refusal
 	if err := s.guard(r); err != nil {
-		s.fail(w, r, err)
+		s.turnAway(w, r, err)
 		return
 	}
-	if s.cors(w, r) {
+	if allowed && preflight(w, r) {
 		return
 	}
-	r = s.stripped(r)
+	if moved != "" {
+		w.Header().Set("Location", moved)
+		w.WriteHeader(http.StatusPermanentRedirect)
+		return
+	}
 	handler, pattern := s.mux.Handler(r)
 	if pattern == "" {
 		s.lost(w, r, handler)
@@ -69,43 +88,25 @@ func (s *Site) recover(w *begun, r *http.Request) {
 	panic(http.ErrAbortHandler)
 }
 
-// begun knows whether an answer has begun.
-type begun struct {
-	http.ResponseWriter
-	yes bool
-}
-
-func (b *begun) WriteHeader(status int) {
-	b.yes = true
-	b.ResponseWriter.WriteHeader(status)
-}
-
-func (b *begun) Write(p []byte) (int, error) {
-	b.yes = true
-	return b.ResponseWriter.Write(p)
-}
-
-// Unwrap lets http.ResponseController flush and set deadlines.
-func (b *begun) Unwrap() http.ResponseWriter { return b.ResponseWriter }
-
-// guard holds off other sites' scripts and, where nobody has to sign in,
-// whatever does not come straight from this machine.
+// guard holds off other sites' scripts, addresses that nobody can read and,
+// where nobody has to sign in, whatever does not come straight from this
+// machine.
 func (s *Site) guard(r *http.Request) error {
-	if err := s.cross.Check(r); err != nil {
+	if err := s.fence.check(r); err != nil {
 		return offprint.Errorf(offprint.Forbidden, "Another site's page asked for this. Add its origin to origins if it may.").Because(err)
 	}
 	if s.Identity.Required {
-		return nil
+		return readable(r.URL)
 	}
 	if !loopback(r.Host) {
 		return offprint.Errorf(offprint.Misdirected, "Without sign-in it answers to localhost and 127.0.0.1 only. Configure auth to serve other names.")
 	}
 	for name := range r.Header {
-		if name == "Forwarded" || strings.HasPrefix(name, "X-Forwarded-") {
+		if name == "Forwarded" || name == "X-Real-Ip" || strings.HasPrefix(name, "X-Forwarded-") {
 			return offprint.Errorf(offprint.Unreadable, "Without sign-in it takes no requests from a proxy. Configure auth to stand behind one.")
 		}
 	}
-	return nil
+	return readable(r.URL)
 }
 
 // loopback tells whether a Host is this machine's own name for itself; any
@@ -122,42 +123,38 @@ func loopback(host string) bool {
 // exposed are the headers that other origins' scripts may read.
 const exposed = "Location, ETag, Retry-After, RateLimit, RateLimit-Policy, Idempotent-Replayed, Preference-Applied, Content-Disposition, Repr-Digest"
 
-// cors lets the scripts of the configured origins in; it answers their
-// preflight requests itself and then says so.
-func (s *Site) cors(w http.ResponseWriter, r *http.Request) (answered bool) {
+// allow says what every answer says to browsers, and lets the scripts of the
+// configured origins read it.
+func (s *Site) allow(w http.ResponseWriter, r *http.Request) bool {
+	h := w.Header()
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	if len(s.Origins) == 0 {
 		return false
 	}
-	h := w.Header()
 	h.Add("Vary", "Origin")
 	origin := r.Header.Get("Origin")
 	if origin == "" || !slices.Contains(s.Origins, origin) {
 		return false
 	}
+	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
 	h.Set("Access-Control-Allow-Origin", origin)
 	h.Set("Access-Control-Expose-Headers", exposed)
-	if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
-		return false
-	}
-	h.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, PATCH, DELETE")
-	h.Set("Access-Control-Allow-Headers", "Authorization, X-API-Key, Content-Type, Idempotency-Key, If-None-Match, If-Range, Range, Prefer, Last-Event-ID, Traceparent")
-	h.Set("Access-Control-Max-Age", "600")
-	w.WriteHeader(http.StatusNoContent)
 	return true
 }
 
-// stripped is the request without the base address's path, whether or not a
-// proxy has taken it off already.
-func (s *Site) stripped(r *http.Request) *http.Request {
-	rest, ok := strings.CutPrefix(r.URL.Path, s.prefix+"/")
-	if s.prefix == "" || !ok {
-		return r
+// preflight answers a browser that asks what an allowed origin may send.
+func preflight(w http.ResponseWriter, r *http.Request) (answered bool) {
+	if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
+		return false
 	}
-	u := *r.URL
-	u.Path, u.RawPath = "/"+rest, ""
-	r2 := r.Clone(r.Context())
-	r2.URL = &u
-	return r2
+	h := w.Header()
+	h.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, PATCH, DELETE")
+	h.Set("Access-Control-Allow-Headers", "Authorization, X-API-Key, Content-Type, Idempotency-Key, If-Match, If-None-Match, If-Range, Range, Prefer, Last-Event-ID, Traceparent")
+	h.Set("Access-Control-Max-Age", "600")
+	w.WriteHeader(http.StatusNoContent)
+	return true
 }
 
 // lost answers for the mux where it has no route, keeping what it would have
@@ -170,6 +167,11 @@ func (s *Site) lost(w http.ResponseWriter, r *http.Request, mux http.Handler) {
 		w.Header()["Allow"] = said.header["Allow"]
 		err = offprint.Errorf(offprint.Method, "Use one of: %s.", said.header.Get("Allow"))
 	}
+	s.turnAway(w, r, err)
+}
+
+// turnAway answers with a page or a problem, as the request likes it.
+func (s *Site) turnAway(w http.ResponseWriter, r *http.Request, err error) {
 	if asksForPage(r) {
 		s.failPage(w, r, err)
 		return
@@ -215,6 +217,16 @@ func (s *Site) identify(r *http.Request) (offprint.Identity, error) {
 
 type askerKey struct{}
 
+// still is who sent the request, looked up again after a while: the credential
+// may have expired or been revoked meanwhile.
+func (s *Site) still(r *http.Request, was offprint.Identity) (offprint.Identity, error) {
+	who, err := s.identify(r)
+	if err == nil && (who.User != was.User || who.Tenant != was.Tenant) {
+		err = offprint.Errorf(offprint.Unauthenticated, "This credential means somebody else now. Ask again.")
+	}
+	return who, err
+}
+
 // known lets a JSON operation be reached only by who is known; open reads it.
 func (s *Site) known(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -227,7 +239,7 @@ func (s *Site) known(next http.HandlerFunc) http.HandlerFunc {
 			return
 		}
 		w.Header().Set("Cache-Control", "private, no-cache")
-		next(w, r.WithContext(context.WithValue(r.Context(), askerKey{}, &asker{Identity: who, request: r, answer: w})))
+		next(w, r.WithContext(context.WithValue(r.Context(), askerKey{}, &asker{Identity: who, since: time.Now(), request: r, answer: w})))
 	}
 }
 
@@ -236,6 +248,7 @@ func (s *Site) known(next http.HandlerFunc) http.HandlerFunc {
 // hop; from the operation on it is an argument.
 type asker struct {
 	offprint.Identity
+	since   time.Time // when they were looked up
 	request *http.Request
 	answer  http.ResponseWriter
 }
@@ -244,12 +257,4 @@ func sendsJSON(r *http.Request) bool {
 	media, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
 	media = strings.ToLower(strings.TrimSpace(media))
 	return media == "" || media == "application/json" || strings.HasSuffix(media, "+json")
-}
-
-// absolute is a path as somebody on another machine can follow it.
-func (s *Site) absolute(p string) string {
-	if s.BaseURL == nil {
-		return p
-	}
-	return (&url.URL{Scheme: s.BaseURL.Scheme, Host: s.BaseURL.Host}).String() + p
 }

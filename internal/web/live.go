@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -12,19 +13,19 @@ import (
 )
 
 const (
-	pulse    = 15 * time.Second // between two signs of life
-	patient  = 10 * time.Second // a listener that takes nothing for so long is cut off
-	unhurred = time.Second      // between two words of one run's progress
 	overlap  = 10 * time.Second // clocks of several servers differ
 	lastHour = time.Hour
 )
 
-// A stream is a server-sent event stream to one listener.
+// A stream is a server-sent event stream to one listener. It ends with the
+// credential that it was asked for with.
 type stream struct {
 	site *Site
 	w    http.ResponseWriter
+	r    *http.Request
 	wire *http.ResponseController
 	who  offprint.Identity
+	seen time.Time       // when who was looked up
 	said map[string]said // of each run that has not ended
 	late []string        // runs that are kept back
 }
@@ -37,26 +38,44 @@ type said struct {
 	at       time.Time
 }
 
-func (s *Site) stream(w http.ResponseWriter, who offprint.Identity) *stream {
+// stream begins a stream; to whoever asks for its head only, it is nil.
+func (s *Site) stream(w http.ResponseWriter, r *http.Request, who offprint.Identity) *stream {
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no") // nginx would keep events until it has enough of them
-	return &stream{site: s, w: w, wire: http.NewResponseController(w), who: who}
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	return &stream{site: s, w: w, r: r, wire: http.NewResponseController(w), who: who, seen: time.Now()}
+}
+
+// present looks the listener up again, unless that was done just now.
+func (t *stream) present(just time.Duration) error {
+	if time.Since(t.seen) < just {
+		return nil
+	}
+	who, err := t.site.still(t.r, t.who)
+	if err != nil {
+		return err
+	}
+	t.who, t.seen = who, time.Now()
+	return nil
 }
 
 // write sends text or cuts the listener off.
 func (t *stream) write(text string) error {
-	if err := t.wire.SetWriteDeadline(time.Now().Add(patient)); err != nil {
-		return err
-	}
 	if _, err := t.w.Write([]byte(text)); err != nil {
 		return err
 	}
 	if err := t.wire.Flush(); err != nil {
 		return err
 	}
-	return t.wire.SetWriteDeadline(time.Time{}) // HTTP/2 would end an idle stream by it
+	err := t.wire.SetWriteDeadline(time.Time{}) // HTTP/2 would end an idle stream by it
+	if errors.Is(err, http.ErrNotSupported) {
+		return nil
+	}
+	return err
 }
 
 // tell sends the run unless the listener knows it; due is when to try again
@@ -66,8 +85,8 @@ func (t *stream) tell(ctx context.Context, r *offprint.Run, id int64) (due time.
 	if r.Revision <= known.revision {
 		return 0, nil
 	}
-	if since := now.Sub(known.at); known.state == r.State && known.phase == r.Phase && since < unhurred {
-		return unhurred - since, nil
+	if since := now.Sub(known.at); known.state == r.State && known.phase == r.Phase && since < t.site.times.unhurried {
+		return t.site.times.unhurried - since, nil
 	}
 	view, err := t.site.viewed(ctx, r)
 	if err != nil {
@@ -115,10 +134,18 @@ func (s *Site) events(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	t := s.stream(w, who)
+	if err := s.enter(who); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	defer s.leave(who)
+	t := s.stream(w, r, who)
+	if t == nil {
+		return
+	}
 	t.follow(ctx, watch.C, func() (time.Duration, bool, error) {
 		watch.Take()
-		run, err := s.Desk.Get(ctx, who, id)
+		run, err := s.Desk.Get(ctx, t.who, id)
 		if err != nil {
 			return 0, true, err
 		}
@@ -137,6 +164,11 @@ func (s *Site) allEvents(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
+	if err := s.enter(who); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	defer s.leave(who)
 	watch := s.Desk.WatchAll(who)
 	defer watch.Close()
 	var runs []offprint.Run
@@ -146,7 +178,10 @@ func (s *Site) allEvents(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	t := s.stream(w, who)
+	t := s.stream(w, r, who)
+	if t == nil {
+		return
+	}
 	aside(func() { err = t.catchUp(ctx, runs, now) })
 	if err != nil {
 		t.lost(ctx, err)
@@ -215,7 +250,7 @@ func (t *stream) tellAll(ctx context.Context, ids []string) (due time.Duration, 
 // follow calls next at once, whenever nudged, and when it is due again, until
 // it is done, fails, or the listener or the server goes.
 func (t *stream) follow(ctx context.Context, nudged <-chan struct{}, next func() (due time.Duration, done bool, err error)) {
-	alive := time.NewTimer(pulse)
+	alive := time.NewTimer(t.site.times.pulse)
 	defer alive.Stop()
 	late := time.NewTimer(time.Hour)
 	defer late.Stop()
@@ -223,7 +258,11 @@ func (t *stream) follow(ctx context.Context, nudged <-chan struct{}, next func()
 		var due time.Duration
 		var done bool
 		var err error
-		aside(func() { due, done, err = next() })
+		aside(func() {
+			if err = t.present(t.site.times.fresh); err == nil {
+				due, done, err = next()
+			}
+		})
 		if err != nil {
 			t.lost(ctx, err)
 			return
@@ -263,10 +302,17 @@ func (t *stream) wait(ctx context.Context, nudged <-chan struct{}, late <-chan t
 		case <-late:
 			return true
 		case <-alive.C:
-			if err := t.write(":\n\n"); err != nil {
+			var err error
+			aside(func() {
+				if err = t.present(t.site.times.again); err == nil {
+					err = t.write(":\n\n")
+				}
+			})
+			if err != nil {
+				t.lost(ctx, err)
 				return false
 			}
-			alive.Reset(pulse)
+			alive.Reset(t.site.times.pulse)
 		case <-t.site.closed:
 			return false
 		case <-ctx.Done():
@@ -276,9 +322,9 @@ func (t *stream) wait(ctx context.Context, nudged <-chan struct{}, late <-chan t
 }
 
 // lost notes why a stream ended that should not have; a listener who left, or
-// reads nothing, is no such reason.
+// whose credential or run has gone, is no such reason.
 func (t *stream) lost(ctx context.Context, err error) {
-	if code := offprint.CodeOf(err); ctx.Err() == nil && code != offprint.NotFound {
+	if code := offprint.CodeOf(err); ctx.Err() == nil && code != offprint.NotFound && code != offprint.Unauthenticated {
 		t.site.Log.DebugContext(ctx, "event stream ended", "error", err)
 	}
 }

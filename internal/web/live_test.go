@@ -8,8 +8,12 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/offprint/offprint"
+	"github.com/offprint/offprint/internal/web"
 )
 
 // A listener hears an event stream.
@@ -18,7 +22,20 @@ type listener struct {
 	cancel context.CancelFunc
 	res    *http.Response
 	events chan event
+	pulses atomic.Int32 // signs of life
 	done   sync.WaitGroup
+}
+
+// ends waits until the server has ended the stream.
+func (l *listener) ends() {
+	l.t.Helper()
+	ended := make(chan struct{})
+	go func() { l.done.Wait(); close(ended) }()
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		l.t.Fatal("the stream goes on")
+	}
 }
 
 type event struct {
@@ -51,6 +68,9 @@ func (l *listener) read() {
 	lines.Buffer(nil, 1<<20)
 	var e event
 	for lines.Scan() {
+		if lines.Text() == ":" {
+			l.pulses.Add(1)
+		}
 		name, value, _ := strings.Cut(lines.Text(), ": ")
 		switch name {
 		case "id":
@@ -200,5 +220,112 @@ func TestDoneIsHeardAtOnce(t *testing.T) {
 	t.Logf("worst of 20 from done to heard: %v", worst)
 	if worst > 5*time.Second {
 		t.Errorf("done was heard after %v", worst)
+	}
+}
+
+func TestASilentStreamGivesSignsOfLife(t *testing.T) {
+	w := open(t, wish{workers: -1, hurry: web.Hurry{Pulse: 20 * time.Millisecond}})
+	l := w.listen("", "/v1/events", "")
+	for until := time.Now().Add(10 * time.Second); l.pulses.Load() < 3; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(until) {
+			t.Fatalf("%d signs of life in ten seconds", l.pulses.Load())
+		}
+	}
+	w.ask("", `{"report":"orders"}`)
+	l.next()
+}
+
+// TestAStreamEndsWithItsKey tells of keys that are revoked while somebody
+// listens with them.
+func TestAStreamEndsWithItsKey(t *testing.T) {
+	keys := map[string]offprint.Identity{"opk_ann": {User: "ann"}, "opk_too": {User: "ann"}}
+	t.Run("though nothing is told", func(t *testing.T) {
+		w := open(t, wish{workers: -1, keys: keys, hurry: web.Hurry{Pulse: 20 * time.Millisecond, Again: 60 * time.Millisecond}})
+		id := w.ask("opk_ann", `{"report":"orders"}`)
+		one, all := w.listen("opk_ann", "/v1/runs/"+id+"/events", ""), w.listen("opk_ann", "/v1/events", "")
+		one.next()
+		all.next()
+		w.revoked.Store("opk_ann", true)
+		one.ends()
+		all.ends()
+	})
+	t.Run("and is told nothing more", func(t *testing.T) {
+		w := open(t, wish{workers: -1, keys: keys, hurry: web.Hurry{Fresh: time.Nanosecond}})
+		id := w.ask("opk_ann", `{"report":"orders"}`)
+		one, all := w.listen("opk_ann", "/v1/runs/"+id+"/events", ""), w.listen("opk_ann", "/v1/events", "")
+		one.next()
+		all.next()
+		w.revoked.Store("opk_ann", true)
+		w.do("POST", "/v1/runs/"+id+"/cancel", call{key: "opk_too"}).wants(t, 200)
+		for _, l := range []*listener{one, all} {
+			if e, open := <-l.events; open {
+				t.Errorf("who has no key any more hears %v", e.run["state"])
+			}
+		}
+	})
+	t.Run("as does a long poll", func(t *testing.T) {
+		w := open(t, wish{workers: -1, keys: keys, hurry: web.Hurry{Fresh: time.Nanosecond}})
+		id := w.ask("opk_ann", `{"report":"orders"}`)
+		waited := make(chan answer, 1)
+		go func() { waited <- w.do("GET", "/v1/runs/"+id+"?wait=30&for=final", call{key: "opk_ann"}) }()
+		w.waitingFor(t, "opk_ann", id)
+		w.revoked.Store("opk_ann", true)
+		w.do("POST", "/v1/runs/"+id+"/cancel", call{key: "opk_too"}).wants(t, 200)
+		problem(t, <-waited, 401, "unauthenticated")
+	})
+}
+
+// waitingFor waits until the site holds a request that waits.
+func (w *world) waitingFor(t *testing.T, key, id string) {
+	t.Helper()
+	for until := time.Now().Add(10 * time.Second); w.site.Waiting() == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(until) {
+			t.Fatalf("%s never waited for %s", key, id)
+		}
+	}
+}
+
+func TestOneUserListensInFiftyPlacesAtMost(t *testing.T) {
+	w := open(t, wish{workers: -1, keys: map[string]offprint.Identity{"opk_ann": {User: "ann"}, "opk_bob": {User: "bob"}, "opk_app": {User: "app", Scopes: []string{"impersonate"}}}})
+	id := w.ask("opk_ann", `{"report":"orders"}`)
+	var held []*listener
+	for range web.MostWaiting {
+		held = append(held, w.listen("opk_ann", "/v1/events", ""))
+	}
+	for _, path := range []string{"/v1/events", "/v1/runs/" + id + "/events", "/v1/runs/" + id + "?wait=30&for=final"} {
+		a := w.do("GET", path, call{key: "opk_ann"})
+		if p := problem(t, a, 429, "too_many_runs"); p["title"] != "You listen in too many places" || a.Header.Get("Retry-After") == "" {
+			t.Errorf("%s: %v", path, p)
+		}
+	}
+	started := time.Now()
+	w.do("POST", "/v1/runs", call{key: "opk_ann", body: `{"report":"orders"}`, headers: []string{"Prefer: wait=30"}}).wants(t, 202)
+	if time.Since(started) > 15*time.Second {
+		t.Error("the fifty-first waited")
+	}
+	w.listen("opk_bob", "/v1/events", "")
+	w.listen("opk_app", "/v1/events", "")
+	held[0].stop()
+	for until := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		if l := w.listen("opk_ann", "/v1/events", ""); l.res.StatusCode == http.StatusOK {
+			return
+		}
+		if time.Now().After(until) {
+			t.Fatal("who left still counts")
+		}
+	}
+}
+
+func TestTheHeadOfAStreamEnds(t *testing.T) {
+	w := open(t, wish{workers: -1})
+	id := w.ask("", `{"report":"orders"}`)
+	for _, path := range []string{"/v1/events", "/v1/runs/" + id + "/events"} {
+		a := w.do("HEAD", path, call{}).wants(t, 200)
+		if a.Header.Get("Content-Type") != "text/event-stream" {
+			t.Errorf("%s: %v", path, a.Header)
+		}
+	}
+	if n := w.site.Waiting(); n != 0 {
+		t.Errorf("%d streams are still held", n)
 	}
 }

@@ -3,9 +3,8 @@ package web
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"net/http"
+	"reflect"
 	"regexp"
 	"strings"
 	"time"
@@ -16,12 +15,8 @@ import (
 	"github.com/offprint/offprint"
 )
 
-// maxBody is the most bytes that a request may have, and bodyTime how long
-// they may take.
-const (
-	maxBody  = 1 << 20
-	bodyTime = 10 * time.Second
-)
+// maxBody is the most bytes that a request may have.
+const maxBody = 1 << 20
 
 // A document is the API as a machine reads it. It is made from the operations
 // themselves, so it cannot say anything else than they do.
@@ -42,12 +37,10 @@ func (s *Site) newDocument() *document {
 				Description: "Ask for a report, go on with your work, fetch the file. Lists are keyset pages; times are RFC 3339 in UTC; decimals are strings; every refusal is an RFC 9457 problem.",
 			},
 			Components: &huma.Components{
-				Schemas: registry,
-				SecuritySchemes: map[string]*huma.SecurityScheme{
-					"bearer": {Type: "http", Scheme: "bearer", Description: "An API key (opk_…) or a JSON Web Token."},
-				},
+				Schemas:         registry,
+				SecuritySchemes: schemes(),
 			},
-			Security: []map[string][]string{{"bearer": {}}, {}},
+			Security: s.ways(),
 		},
 		Formats:       map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
 		DefaultFormat: "application/json",
@@ -73,16 +66,22 @@ func (g guarded) HandleFunc(pattern string, h func(http.ResponseWriter, *http.Re
 // error becomes a problem here.
 func operation[I, O any](s *Site, op huma.Operation, do func(ctx context.Context, who offprint.Identity, in *I) (*O, error)) {
 	op.OperationID = operationID(&op)
-	op.MaxBodyBytes, op.BodyReadTimeout = maxBody, bodyTime
+	op.MaxBodyBytes, op.BodyReadTimeout = maxBody, s.times.body
 	op.RejectUnknownQueryParameters = op.Metadata == nil
+	_, sends := reflect.TypeFor[I]().FieldByName("Body")
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
 		a := ctx.Value(askerKey{}).(*asker)
-		// The deadline was for the body; left standing it would end whoever waits.
-		err := http.NewResponseController(a.answer).SetReadDeadline(time.Time{})
-		if err != nil && !errors.Is(err, http.ErrNotSupported) { // who cannot lift it could not set it
-			return nil, s.refuse(ctx, a.request.Header, fmt.Errorf("lift the read deadline: %w", err))
+		var out *O
+		var err error
+		if sends {
+			err = lift(a.answer)
 		}
-		out, err := do(ctx, a.Identity, in)
+		if err == nil {
+			out, err = do(ctx, a.Identity, in)
+		}
+		if err == nil && time.Since(a.since) > s.times.fresh {
+			_, err = s.still(a.request, a.Identity)
+		}
 		if err != nil {
 			return nil, s.refuse(ctx, a.request.Header, err)
 		}
@@ -101,23 +100,13 @@ func (d *document) describe(op huma.Operation) {
 
 var pathNames = regexp.MustCompile(`\{(\w+)\}`)
 
-// operationID is made from the summary: "List my runs" is list-my-runs.
-func operationID(op *huma.Operation) string {
-	return strings.ReplaceAll(strings.ToLower(strings.ReplaceAll(op.Summary, "'", "")), " ", "-")
-}
-
-// finish writes the document down: every answer but the good ones is a
-// problem.
+// finish completes the document and writes it down.
 func (d *document) finish() error {
-	delete(d.OpenAPI().Components.Schemas.Map(), "ErrorModel") // the library's own, which is never sent
+	d.completeSchemas()
 	for _, item := range d.OpenAPI().Paths {
-		for _, op := range []*huma.Operation{item.Get, item.Post, item.Patch, item.Delete} {
-			if op == nil {
-				continue
-			}
-			op.Responses["default"] = &huma.Response{
-				Description: "A problem",
-				Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: d.problem}},
+		for _, op := range []*huma.Operation{item.Get, item.Head, item.Post, item.Patch, item.Delete} {
+			if op != nil {
+				d.completeAnswers(op)
 			}
 		}
 	}

@@ -103,6 +103,9 @@ func (s *Site) page(h func(*visit) error) http.HandlerFunc {
 		if err == nil {
 			err = h(&visit{s, w, r, who, s.readerOf(r)})
 		}
+		if who.User == "" && offprint.CodeOf(err) == offprint.Unauthenticated {
+			err = offprint.Errorf(offprint.Unauthenticated, "Signing in with a browser is not available here yet. Programs can ask for reports with an API key or a token.").Because(err)
+		}
 		if err != nil {
 			s.failPage(w, r, err)
 		}
@@ -111,10 +114,6 @@ func (s *Site) page(h func(*visit) error) http.HandlerFunc {
 
 // readForm reads what a form sent, within a time and a size.
 func readForm(w http.ResponseWriter, r *http.Request) error {
-	wire := http.NewResponseController(w)
-	if err := wire.SetReadDeadline(time.Now().Add(bodyTime)); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return fmt.Errorf("limit the time of a form: %w", err)
-	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	err := r.ParseForm()
 	var most *http.MaxBytesError
@@ -124,7 +123,12 @@ func readForm(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return offprint.Errorf(offprint.Unreadable, "Go back and send the form again.").Because(err)
 	}
-	return nil
+	for name, values := range r.PostForm {
+		if !legible(name + strings.Join(values, "")) {
+			return offprint.Errorf(offprint.Unreadable, "Go back and fill the form in with text.")
+		}
+	}
+	return lift(w)
 }
 
 func (s *Site) readerOf(r *http.Request) *reader {
@@ -168,9 +172,11 @@ func (s *Site) show(w http.ResponseWriter, status int, name, part string, data a
 	return nil
 }
 
-// asksForPage tells a person's browser from a program.
+// takesPage tells a person's browser from a program.
+func takesPage(r *http.Request) bool { return strings.Contains(r.Header.Get("Accept"), "text/html") }
+
 func asksForPage(r *http.Request) bool {
-	return strings.Contains(r.Header.Get("Accept"), "text/html") && !strings.HasPrefix(r.URL.Path, "/v1/")
+	return takesPage(r) && !strings.HasPrefix(r.URL.Path, "/v1/")
 }
 
 // failPage shows an error as a page.

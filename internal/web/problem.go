@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/offprint/offprint"
+	"github.com/offprint/offprint/internal/desk"
 )
 
 // answers are the status and the general title of every code: nothing else
@@ -106,6 +107,9 @@ func shown(err error) *problem {
 // refuse is err as the answer to a request. What is ours is logged here, and
 // nowhere else.
 func (s *Site) refuse(ctx context.Context, h http.Header, err error) *problem {
+	if desk.Silent(err) {
+		err = offprint.Errorf(offprint.Busy, "Its own database does not answer at the moment. Nothing is lost: ask again.").Because(err)
+	}
 	p := shown(err)
 	p.TraceID = cmp.Or(p.TraceID, traceID(h))
 	p.header = http.Header{"Cache-Control": {"no-store"}}

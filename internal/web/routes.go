@@ -10,7 +10,7 @@ import (
 // itself; what is handled plainly is described here.
 func (s *Site) routes() error {
 	s.api = s.newDocument()
-	get, post, patch, del := method(http.MethodGet), method(http.MethodPost), method(http.MethodPatch), method(http.MethodDelete)
+	get, head, post, patch, del := method(http.MethodGet), method(http.MethodHead), method(http.MethodPost), method(http.MethodPatch), method(http.MethodDelete)
 
 	// Reports
 	operation(s, get("/v1/reports", "List reports", 304), s.reports)
@@ -18,7 +18,7 @@ func (s *Site) routes() error {
 
 	// Runs
 	operation(s, accepts(post("/v1/runs", "Ask for a report", 200)), s.submit)
-	operation(s, queried(get("/v1/runs", "List my runs")), s.list)
+	operation(s, queried(byMetadata(get("/v1/runs", "List my runs"))), s.list)
 	operation(s, get("/v1/runs/{id}", "Get a run", 304), s.get)
 	operation(s, patch("/v1/runs/{id}", "Rename or keep a run"), s.amend)
 	operation(s, del("/v1/runs/{id}", "Erase a run"), s.erase)
@@ -26,15 +26,16 @@ func (s *Site) routes() error {
 	operation(s, accepts(post("/v1/runs/{id}/rerun", "Make a run again", 200)), s.rerun)
 
 	// Files
-	s.plain(get("/v1/runs/{id}/file", "Fetch the file", 200, 206, 304), s.file)
+	s.plain(fetches(get("/v1/runs/{id}/file", "Fetch the file", 200, 206, 304)), s.file)
+	s.plain(fetches(head("/v1/runs/{id}/file", "Look at the file", 200, 206, 304)), s.file)
 	operation(s, post("/v1/runs/{id}/download", "Get a link for a browser"), s.pass)
 	operation(s, del("/v1/runs/{id}/file", "Delete the file"), s.deleteFile)
 	operation(s, get("/v1/runs/{id}/manifest", "Get the manifest"), s.manifest)
 	operation(s, get("/v1/runs/{id}/downloads", "List downloads"), s.downloads)
 
 	// Word of it
-	s.plain(get("/v1/runs/{id}/events", "Stream a run", 200, 204), s.events)
-	s.plain(get("/v1/events", "Stream my runs", 200), s.allEvents)
+	s.plain(streams(get("/v1/runs/{id}/events", "Stream a run", 200, 204), "the run's revision."), s.events)
+	s.plain(streams(get("/v1/events", "Stream my runs", 200), "a time in microseconds."), s.allEvents)
 	operation(s, get("/v1/runs/{id}/notices", "List notices"), s.notices)
 	operation(s, post("/v1/runs/{id}/notices/{notice}/replay", "Send a notice again"), s.replayNotice)
 	operation(s, get("/v1/me", "Who I am"), s.me)

@@ -38,6 +38,10 @@ func (s *Site) get(ctx context.Context, who offprint.Identity, in *getInput) (*r
 		news = ended
 	}
 	if wait > 0 && !run.State.Final() && !news(&run) {
+		if err := s.enter(who); err != nil {
+			return nil, err
+		}
+		defer s.leave(who)
 		if run, err = s.await(ctx, who, run, wait, news); err != nil {
 			return nil, err
 		}
@@ -70,12 +74,15 @@ func matches(header, etag string) bool {
 }
 
 type listInput struct {
-	State    []offprint.State `query:"state" enum:"queued,running,succeeded,failed,canceled" doc:"One or more, with commas between."`
+	State    []offprint.State `query:"state" enum:"queued,running,succeeded,failed,canceled" nullable:"false" doc:"One or more, with commas between."`
 	Report   string           `query:"report"`
 	Limit    int              `query:"limit" minimum:"1" maximum:"200" default:"50"`
 	Cursor   string           `query:"cursor" doc:"The last page's next_cursor."`
 	metadata map[string]string
 }
+
+// mostFilters is how much metadata a list can be filtered by.
+const mostFilters = 20
 
 // Resolve takes metadata.NAME=VALUE, and refuses what it does not know.
 func (in *listInput) Resolve(ctx huma.Context) (wrong []error) {
@@ -95,6 +102,9 @@ func (in *listInput) Resolve(ctx huma.Context) (wrong []error) {
 		case !slices.Contains([]string{"state", "report", "limit", "cursor"}, key):
 			wrong = append(wrong, &huma.ErrorDetail{Location: "query." + key, Message: "unknown query parameter"})
 		}
+	}
+	if len(in.metadata) > mostFilters {
+		wrong = append(wrong, &huma.ErrorDetail{Location: "query.metadata", Message: "a list is filtered by 20 at most"})
 	}
 	return wrong
 }
@@ -183,7 +193,7 @@ type manifest struct {
 	AsOf       *time.Time         `json:"data_as_of"`
 	Created    time.Time          `json:"created_at"`
 	Finished   *time.Time         `json:"finished_at"`
-	Outcome    offprint.Outcome   `json:"outcome"`
+	Outcome    offprint.Outcome   `json:"outcome" enum:"complete,empty,truncated"`
 	Warnings   []offprint.Warning `json:"warnings" nullable:"false"`
 	Name       string             `json:"name"`
 	MediaType  string             `json:"media_type"`

@@ -105,7 +105,8 @@ func (s *Site) accepted(ctx context.Context, who offprint.Identity, prefer strin
 		return nil, err
 	}
 	wait := preferred(prefer)
-	if wait > 0 {
+	if wait > 0 && s.enter(who) == nil { // whoever waits too often already is answered at once: the run is made
+		defer s.leave(who)
 		if run, err = s.await(ctx, who, run, wait, ended); err != nil {
 			return nil, err
 		}
@@ -171,6 +172,11 @@ func span(s string) (time.Duration, bool) {
 func (o *Once) idempotency(route string, body any) (desk.Idempotency, error) {
 	if o.Key == "" {
 		return desk.Idempotency{}, nil
+	}
+	if !legible(o.Key) {
+		err := offprint.Errorf(offprint.Invalid, "Nothing was made. Send a key in UTF-8.")
+		err.Fields = []offprint.Field{{Pointer: pointer("header", "Idempotency-Key"), Detail: "This is not text."}}
+		return desk.Idempotency{}, err
 	}
 	sent, err := json.Marshal(body)
 	if err != nil {

@@ -24,13 +24,13 @@ type run struct {
 	Parameters  offprint.Params    `json:"parameters" doc:"Resolved when the run was accepted; they may be sent again."`
 	Sent        offprint.Sent      `json:"parameters_as_sent"`
 	State       offprint.State     `json:"state" enum:"queued,running,succeeded,failed,canceled"`
-	Phase       *offprint.Phase    `json:"phase" doc:"While running: querying, writing or uploading."`
+	Phase       *offprint.Phase    `json:"phase" enum:"querying,writing,uploading" doc:"While running."`
 	Attempt     int                `json:"attempt"`
 	MaxAttempts int                `json:"max_attempts"`
 	NextAttempt *time.Time         `json:"next_attempt_at"`
 	RetryUntil  *time.Time         `json:"retry_until"`
 	Progress    progress           `json:"progress"`
-	Outcome     *offprint.Outcome  `json:"outcome" doc:"Once succeeded: complete, empty or truncated."`
+	Outcome     *offprint.Outcome  `json:"outcome" enum:"complete,empty,truncated" doc:"Once succeeded."`
 	Warnings    []offprint.Warning `json:"warnings" nullable:"false"`
 	Error       *problem           `json:"error" doc:"Once failed; of the last attempt while queued again."`
 	RequestedBy string             `json:"requested_by"`

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/offprint/offprint/internal/desk"
 	"github.com/offprint/offprint/internal/identity"
@@ -31,33 +32,50 @@ type Config struct {
 // A Site answers requests. It is safe for use by many goroutines.
 type Site struct {
 	Config
-	prefix string // of every path: "" or /offprint
+	prefix string // of every path, escaped: "" or /offprint
+	times  times
 	mux    *http.ServeMux
-	cross  *http.CrossOriginProtection
+	fence  *fence
 	pages  *pages
 	api    *document
+	crowd  crowd
 
 	closed  chan struct{}
 	closing sync.Once
 }
 
+// times are how long things may take.
+type times struct {
+	body      time.Duration // for what a request sends
+	pulse     time.Duration // between two signs of life of a stream
+	unhurried time.Duration // between two words of one run's progress
+	taken     time.Duration // without a piece of the answer taken: then the connection is lost
+	fresh     time.Duration // since somebody was looked up: so long they are told things
+	again     time.Duration // since a listener was looked up who is told nothing: then they are looked up again
+}
+
+func usual() times {
+	return times{body: 10 * time.Second, pulse: 15 * time.Second, unhurried: time.Second, taken: 30 * time.Second, fresh: 10 * time.Second, again: 45 * time.Second}
+}
+
 // New makes a site. An error is a wrong configuration.
-func New(c Config) (*Site, error) {
+func New(c Config) (*Site, error) { return build(c, usual()) }
+
+func build(c Config, t times) (*Site, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Site{Config: c, mux: http.NewServeMux(), cross: http.NewCrossOriginProtection(), closed: make(chan struct{})}
+	s := &Site{Config: c, times: t, mux: http.NewServeMux(), crowd: newCrowd(), closed: make(chan struct{})}
 	if c.BaseURL != nil {
-		s.prefix = strings.TrimRight(c.BaseURL.EscapedPath(), "/")
+		s.prefix = strings.TrimRight(cleaned(c.BaseURL.EscapedPath()), "/")
 	}
-	if err := s.trust(); err != nil {
+	var err error
+	if s.fence, err = newFence(&s.Config); err != nil {
 		return nil, err
 	}
-	pages, err := newPages()
-	if err != nil {
+	if s.pages, err = newPages(); err != nil {
 		return nil, err
 	}
-	s.pages = pages
 	if err := s.routes(); err != nil {
 		return nil, err
 	}
@@ -76,6 +94,3 @@ func (s *Site) isClosed() bool {
 		return false
 	}
 }
-
-// path is a path as the outside sees it.
-func (s *Site) path(p string) string { return s.prefix + p }

@@ -42,6 +42,7 @@ type world struct {
 	blobs   *blob.Mem
 	log     *safeBuffer
 	work    context.CancelFunc
+	revoked *sync.Map // API keys
 }
 
 type wish struct {
@@ -51,6 +52,8 @@ type wish struct {
 	proxies []netip.Prefix
 	workers int // 0: two; -1: none
 	ledger  ledger.Options
+	hurry   web.Hurry
+	revoked *sync.Map
 }
 
 func open(t *testing.T, w wish) *world {
@@ -67,6 +70,7 @@ func open(t *testing.T, w wish) *world {
 	c := newCatalog()
 	blobs := new(blob.Mem)
 	d := desk.New(desk.Config{Catalog: c, Formats: []offprint.Format{csv.Format, jsonl.Format}, Ledger: l, Blobs: blobs, Drain: time.Second, Log: logger})
+	w.revoked = new(sync.Map)
 	site, server := serve(t, w, d, logger)
 	work, stop := context.WithCancel(ctx)
 	var working sync.WaitGroup
@@ -84,14 +88,14 @@ func open(t *testing.T, w wish) *world {
 		stop()
 		working.Wait()
 	})
-	return &world{t, server.URL, site, d, c, l, blobs, log, stop}
+	return &world{t, server.URL, site, d, c, l, blobs, log, stop, w.revoked}
 }
 
 func serve(t *testing.T, w wish, d *desk.Desk, log *slog.Logger) (*web.Site, *httptest.Server) {
 	t.Helper()
 	who, err := identity.New(identity.Config{Required: w.keys != nil, Keys: func(_ context.Context, hash []byte) (offprint.Identity, error) {
 		for key, who := range w.keys {
-			if bytes.Equal(identity.Hash(key), hash) {
+			if _, revoked := w.revoked.Load(key); !revoked && bytes.Equal(identity.Hash(key), hash) {
 				return who, nil
 			}
 		}
@@ -103,7 +107,7 @@ func serve(t *testing.T, w wish, d *desk.Desk, log *slog.Logger) (*web.Site, *ht
 		config.BaseURL, err = url.Parse(w.base)
 		check(t, err)
 	}
-	site, err := web.New(config)
+	site, err := web.NewHurried(config, w.hurry)
 	check(t, err)
 	return site, httptest.NewServer(site)
 }

@@ -1,0 +1,30 @@
+package web
+
+import "time"
+
+// A Hurry is how long a site waits in a test; zero is as long as ever.
+type Hurry struct{ Body, Pulse, Taken, Fresh, Again time.Duration }
+
+// NewHurried makes a site in a hurry.
+func NewHurried(c Config, h Hurry) (*Site, error) {
+	t := usual()
+	for d, to := range map[*time.Duration]time.Duration{&t.body: h.Body, &t.pulse: h.Pulse, &t.taken: h.Taken, &t.fresh: h.Fresh, &t.again: h.Again} {
+		if to > 0 {
+			*d = to
+		}
+	}
+	return build(c, t)
+}
+
+// MostWaiting are the streams and long polls of one user.
+const MostWaiting = mostWaiting
+
+// Waiting is how many streams and long polls there are.
+func (s *Site) Waiting() (n int) {
+	s.crowd.Lock()
+	defer s.crowd.Unlock()
+	for _, of := range s.crowd.of {
+		n += of
+	}
+	return n
+}
