@@ -71,7 +71,8 @@ type Run struct {
 
 	State       State
 	Phase       Phase // while running
-	Failures    int   // attempts that failed for a reason that counts
+	Failures    int   // attempts that failed for a reason that counts against MaxAttempts
+	Outages     int   // attempts that a source or store out of reach ended
 	Losses      int   // workers lost
 	MaxAttempts int
 	NextAttempt time.Time // while queued and waiting for another try
@@ -89,8 +90,14 @@ type Run struct {
 }
 
 // Attempt is the number of the present or last attempt: one more than those
-// that failed or were lost.
-func (r *Run) Attempt() int { return r.Failures + r.Losses + 1 }
+// before it that failed or were lost.
+func (r *Run) Attempt() int {
+	ended := r.Failures + r.Outages + r.Losses
+	if r.State == Failed && r.Problem != nil && (r.Problem.Code == Internal || r.Problem.Code == WorkerLost) {
+		return max(ended, 1) // the last one is counted among them
+	}
+	return ended + 1
+}
 
 // A State is where a run stands. docs/design.md draws it.
 type State string

@@ -385,6 +385,11 @@ func TestADatabaseRestartDoesNotCostTheRun(t *testing.T) {
 	run := web.ask(300, "0.05")
 	web.until(run.ID, 10*time.Second, "being written", writing)
 	ledger.Halt(syscall.SIGINT)
+	for _, path := range []string{"/v1/runs/" + run.ID, "/v1/runs"} {
+		if code := web.call("GET", path, "", nil); code != http.StatusServiceUnavailable {
+			t.Errorf("GET %s without a database: %d, want 503", path, code)
+		}
+	}
 	time.Sleep(8 * time.Second) // longer than a lease
 	if err := ledger.Run(t.Context()); err != nil {
 		t.Fatal(err)

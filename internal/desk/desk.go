@@ -125,6 +125,9 @@ type Census = ledger.Census
 // Census counts the runs that have not ended, whosoever they are.
 func (d *Desk) Census(ctx context.Context) (Census, error) { return d.Ledger.Census(ctx) }
 
+// Silent tells whether err is the ledger not answering, which passes.
+func Silent(err error) bool { return ledger.Silent(err) }
+
 // Ready tells whether the desk can take and keep runs now.
 func (d *Desk) Ready(ctx context.Context) error { return d.Ledger.Ping(ctx) }
 

@@ -340,8 +340,8 @@ func TestADownStoreIsTriedAgainAndCountsAsNoFailure(t *testing.T) {
 		}
 		blobs.down.Store(false)
 		run = until(t, d, ann, run.ID, final)
-		if run.State != offprint.Succeeded {
-			t.Errorf("with the store back it ended %s: %v", run.State, run.Problem)
+		if run.State != offprint.Succeeded || run.Failures != 0 || run.Attempt() < 2 {
+			t.Errorf("with the store back it ended %s after attempt %d, %d failures: %v", run.State, run.Attempt(), run.Failures, run.Problem)
 		}
 	})
 }

@@ -21,14 +21,17 @@ const (
 
 // Work makes runs, so many at a time, tells of their ends and sweeps, until
 // ctx ends; then what is being made has d.Drain to end, and what has not is
-// handed back. With no slots it only tells and sweeps.
+// handed back. With no slots it only tells and sweeps. A start that fails ends
+// it at once.
 func (d *Desk) Work(ctx context.Context, slots int) error {
+	sweeping, stop := context.WithCancel(ctx)
 	swept := make(chan struct{})
 	go func() {
 		defer close(swept)
-		d.sweeping(ctx)
+		d.sweeping(sweeping)
 	}()
 	err := d.Ledger.Work(ctx, ledger.Workers{Slots: slots, Drain: d.Drain, Make: d.make, Tell: d.tell})
+	stop()
 	<-swept
 	return err
 }
@@ -75,21 +78,56 @@ func repeat(ctx context.Context, step func(context.Context, int) (int, error)) (
 	}
 }
 
+// clearDoomed passes over the files that cannot be deleted: they keep nobody
+// else's.
 func (d *Desk) clearDoomed(ctx context.Context) error {
+	failed := map[string]bool{}
+	var f failures
 	for {
-		runs, err := d.Ledger.Doomed(ctx, grace, batch)
+		most := batch + len(failed)
+		runs, err := d.Ledger.Doomed(ctx, grace, most)
 		if err != nil {
-			return err
+			return errors.Join(f.err(), err)
 		}
 		for i := range runs {
-			if err := d.clear(ctx, &runs[i]); err != nil {
-				return err
+			run := &runs[i]
+			if failed[run.ID] {
+				continue
+			}
+			if err := d.clear(ctx, run); err != nil {
+				failed[run.ID] = true
+				f.add(err)
 			}
 		}
-		if len(runs) < batch {
-			return nil
+		if len(runs) < most || f.enough(ctx) {
+			return f.err()
 		}
 	}
+}
+
+// failures are those of one sweep; of many alike only the first are told.
+type failures struct {
+	n    int
+	told []error
+}
+
+const mostTold = 5
+
+func (f *failures) add(err error) {
+	if f.n++; len(f.told) < mostTold {
+		f.told = append(f.told, err)
+	}
+}
+
+// enough tells whether going on is of no use: it is the store itself that fails.
+func (f *failures) enough(ctx context.Context) bool { return f.n >= 5*batch || ctx.Err() != nil }
+
+func (f *failures) err() error {
+	err := errors.Join(f.told...)
+	if more := f.n - len(f.told); more > 0 {
+		err = fmt.Errorf("%w\nand %d more", err, more)
+	}
+	return err
 }
 
 // clear deletes the blob first and says so afterwards: a crash between the two
@@ -105,32 +143,41 @@ func (d *Desk) clear(ctx context.Context, run *offprint.Run) error {
 // no run it knows is left alone and told of.
 func (d *Desk) scan(ctx context.Context) error {
 	unknown := 0
+	var f failures
 	for b, err := range d.Blobs.List(ctx, "") {
 		if err != nil {
-			return fmt.Errorf("list the store: %w", err)
+			return errors.Join(f.err(), fmt.Errorf("list the store: %w", err))
 		}
-		run, epoch, ok := epochOf(b.Key)
-		if !ok {
+		verdict, err := d.scanOne(ctx, b.Key)
+		if verdict == ledger.Unknown && err == nil {
 			unknown++
-			continue
 		}
-		verdict, err := d.Ledger.Judge(ctx, run, epoch)
 		if err != nil {
-			return err
+			f.add(err)
 		}
-		switch verdict {
-		case ledger.Unknown:
-			unknown++
-		case ledger.Dead:
-			if err := d.Blobs.Delete(ctx, b.Key); err != nil {
-				return fmt.Errorf("delete what a dead epoch left: %w", err)
-			}
+		if f.enough(ctx) {
+			break
 		}
 	}
 	if unknown > 0 {
 		d.Log.Info("the store holds files of no run that the ledger knows; they are left alone", "files", unknown)
 	}
-	return nil
+	return f.err()
+}
+
+func (d *Desk) scanOne(ctx context.Context, key string) (ledger.Verdict, error) {
+	run, epoch, ok := epochOf(key)
+	if !ok {
+		return ledger.Unknown, nil
+	}
+	verdict, err := d.Ledger.Judge(ctx, run, epoch)
+	if err != nil || verdict != ledger.Dead {
+		return verdict, err
+	}
+	if err := d.Blobs.Delete(ctx, key); err != nil {
+		return verdict, fmt.Errorf("delete what a dead epoch left: %w", err)
+	}
+	return verdict, nil
 }
 
 // epochOf reads <run>/<epoch>/<name>.

@@ -5,10 +5,13 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/offprint/offprint"
 )
@@ -48,7 +51,8 @@ type asking struct {
 	ctx    context.Context
 	answer chan struct{} // closed once the fields below stand
 	Asking
-	digest string
+	digest         string
+	what, metadata string // as they are kept
 
 	by  replayed // what its key stands for already
 	err error
@@ -64,8 +68,10 @@ type replayed struct{ run, fingerprint string }
 // Askings that come together are stored together, in one transaction that no
 // asker's context ends: after an error of ctx the run may be stored.
 func (l *Ledger) Accept(ctx context.Context, ask Asking) (Accepted, error) {
-	a := &asking{ctx: ctx, answer: make(chan struct{}), Asking: ask, digest: ask.Key.digest()}
-	l.complete(&a.Run)
+	a, err := l.asking(ctx, ask)
+	if err != nil {
+		return Accepted{}, err
+	}
 	select {
 	case l.asked <- a:
 	default:
@@ -90,6 +96,43 @@ func (l *Ledger) Accept(ctx context.Context, ask Asking) (Accepted, error) {
 	return Accepted{Run: run, Replayed: true}, err
 }
 
+// asking prepares what the committer would have to do for each one in turn.
+func (l *Ledger) asking(ctx context.Context, ask Asking) (*asking, error) {
+	a := &asking{ctx: ctx, answer: make(chan struct{}), Asking: ask, digest: ask.Key.digest()}
+	l.complete(&a.Run)
+	if err := checkAddresses(a.Run.Notify); err != nil {
+		return nil, err
+	}
+	what, err := json.Marshal(askedOf(&a.Run))
+	if err != nil {
+		return nil, errCannotBeStored(err)
+	}
+	a.what, a.metadata = string(what), text(a.Run.Metadata)
+	return a, nil
+}
+
+// What of a run's addresses can be kept, and found by an index.
+const (
+	mostAddresses  = 20
+	longestAddress = 512
+)
+
+func checkAddresses(addresses []string) error {
+	if len(addresses) > mostAddresses {
+		return offprint.Errorf(offprint.Invalid, "At most %d addresses can be told of one report.", mostAddresses)
+	}
+	for _, address := range addresses {
+		if len(address) > longestAddress || !utf8.ValidString(address) || strings.Contains(address, "\x00") {
+			return offprint.Errorf(offprint.Invalid, "An address to notify is at most %d bytes of plain text.", longestAddress)
+		}
+	}
+	return nil
+}
+
+func errCannotBeStored(err error) error {
+	return offprint.Errorf(offprint.Invalid, "The request holds something that cannot be stored.").Because(err)
+}
+
 func errClosing() error {
 	return offprint.Errorf(offprint.Draining, "This server is going down. Try again; another one will answer.")
 }
@@ -111,7 +154,7 @@ func (l *Ledger) Replay(ctx context.Context, key Key) (run offprint.Run, found b
 		return run, false, nil
 	}
 	var by replayed
-	err = l.reader.QueryRowContext(ctx, `SELECT run, fingerprint FROM keys_used WHERE digest = $1`, key.digest()).Scan(&by.run, &by.fingerprint)
+	err = one(ctx, l.reader, `SELECT run, fingerprint FROM keys_used WHERE digest = $1`, []any{key.digest()}, &by.run, &by.fingerprint)
 	if errors.Is(err, sql.ErrNoRows) {
 		return run, false, nil
 	}
@@ -175,15 +218,16 @@ func (l *Ledger) together(first *asking) []*asking {
 }
 
 // store answers each asking of the batch. What is wrong with one of them does
-// not touch the others.
+// not touch the others; once the database is gone none is tried any more.
 func (l *Ledger) store(asked []*asking, queued *queueLength) {
 	err := l.storeTogether(asked, queued)
+	oneByOne := badData(err) && len(asked) > 1
 	for _, a := range asked {
-		if badData(err) && len(asked) > 1 {
-			refuse(l.storeTogether([]*asking{a}, queued), a)
-		} else {
-			refuse(err, a)
+		if oneByOne {
+			err = l.storeTogether([]*asking{a}, queued)
+			oneByOne = err == nil || badData(err)
 		}
+		refuse(err, a)
 		close(a.answer)
 	}
 }
@@ -204,7 +248,7 @@ func refuse(err error, a *asking) {
 	switch {
 	case err == nil:
 	case badData(err):
-		a.err = offprint.Errorf(offprint.Invalid, "The request holds something that cannot be stored.").Because(err)
+		a.err = errCannotBeStored(err)
 	default:
 		a.err = offprint.Errorf(offprint.Busy, "The ledger does not answer. Nothing is lost: send the same request with the same key again.").Because(err)
 	}

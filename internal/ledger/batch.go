@@ -30,9 +30,6 @@ type batch struct {
 
 // store stores the batch whole, or answers an error and stores nothing.
 func (b *batch) store(ctx context.Context) error {
-	if err := b.queued.refresh(ctx, b.l); err != nil {
-		return err
-	}
 	leaders, followers := b.dedupe()
 	if err := b.prepare(ctx, leaders); err != nil {
 		return err
@@ -50,15 +47,23 @@ func (b *batch) store(ctx context.Context) error {
 	return nil
 }
 
-// storedAnyway reads back what became of a COMMIT whose answer was lost.
+// storedAnyway finds out what became of a COMMIT whose answer was lost. It
+// writes the same row once more, which waits for a COMMIT that is still on its
+// way; a look would find nothing yet, and say so.
 func (b *batch) storedAnyway(ctx context.Context, err error) bool {
 	var unknown unknownOutcome
 	if len(b.winners) == 0 || !errors.As(err, &unknown) {
 		return false
 	}
-	var n int
-	err = b.l.reader.QueryRowContext(ctx, `SELECT count(*) FROM runs WHERE id = $1`, b.winners[0].Run.ID).Scan(&n)
-	return err == nil && n > 0
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitLimit/2)
+	defer cancel()
+	tx, err := b.l.db.BeginTx(ctx, nil)
+	if err != nil {
+		return false
+	}
+	defer tx.Rollback()
+	fresh, err := exec(ctx, tx, insertRuns(1)+` ON CONFLICT DO NOTHING`, b.rows(b.winners[:1])...)
+	return err == nil && !fresh
 }
 
 // dedupe parts the batch into one asking for each key, in the order of the
@@ -94,6 +99,10 @@ func (b *batch) write(ctx context.Context, tx *sql.Tx, leaders []*asking) error 
 	if err != nil {
 		return fmt.Errorf("keys: %w", err)
 	}
+	if err := b.queued.refresh(ctx, tx, b.l.o.Queued); err != nil {
+		return err
+	}
+	byArrival(won)
 	if b.winners, err = b.withinLimits(ctx, tx, won); err != nil {
 		return fmt.Errorf("limits: %w", err)
 	}
@@ -110,6 +119,11 @@ func (b *batch) write(ctx context.Context, tx *sql.Tx, leaders []*asking) error 
 		return fmt.Errorf("runs: %w", err)
 	}
 	return b.l.announce(ctx, tx, changesOf(b.winners)...)
+}
+
+// byArrival puts them in the order of their ids: their tickets get theirs.
+func byArrival(list []*asking) {
+	slices.SortFunc(list, func(a, b *asking) int { return cmp.Compare(a.Run.ID, b.Run.ID) })
 }
 
 // claimKeys are the askings whose key was not used before, and those without one.
@@ -209,7 +223,7 @@ func (b *batch) queuedOf(ctx context.Context, tx *sql.Tx, won []*asking) (map[[2
 func (b *batch) insertTickets(ctx context.Context, tx *sql.Tx) error {
 	params := make([]river.InsertManyParams, len(b.winners))
 	for i, a := range b.winners {
-		params[i] = river.InsertManyParams{Args: makeTicket{a.Run.ID, 1}, InsertOpts: makeTicket{}.opts(time.Time{})}
+		params[i] = river.InsertManyParams{Args: makeTicket{a.Run.ID, 1}, InsertOpts: makeTicket{Epoch: 1}.opts(time.Time{})}
 	}
 	inserted, err := b.l.queue.InsertManyTx(ctx, tx, params)
 	if err != nil {
@@ -250,13 +264,7 @@ func (b *batch) insertRuns(ctx context.Context, tx *sql.Tx) error {
 		if err != nil {
 			return err
 		}
-		args := make([]any, 0, len(chunk)*runFields)
-		for _, a := range chunk {
-			r := &a.Run
-			args = append(args, r.ID, r.Who.Tenant, r.Who.User, r.Report, r.Version, r.Title, text(r.Metadata), text(askedOf(r)),
-				a.digest, string(r.State), 1, b.tickets[r.ID], stamp(r.Created), stamp(r.Created))
-		}
-		if _, err := insert.ExecContext(ctx, args...); err != nil {
+		if _, err := insert.ExecContext(ctx, b.rows(chunk)...); err != nil {
 			return err
 		}
 	}
@@ -269,6 +277,17 @@ func (b *batch) insertRuns(ctx context.Context, tx *sql.Tx) error {
 }
 
 const runFields = 14
+
+// rows are what insertRuns wants.
+func (b *batch) rows(chunk []*asking) []any {
+	args := make([]any, 0, len(chunk)*runFields)
+	for _, a := range chunk {
+		r := &a.Run
+		args = append(args, r.ID, r.Who.Tenant, r.Who.User, r.Report, r.Version, r.Title, a.metadata, a.what,
+			a.digest, string(r.State), 1, b.tickets[r.ID], stamp(r.Created), stamp(r.Created))
+	}
+	return args
+}
 
 func insertRuns(n int) string {
 	return `INSERT INTO runs (id, tenant, user_id, report, version, title, metadata, asking, key_digest, state, epoch, ticket, created, changed) VALUES ` +
@@ -343,17 +362,18 @@ func withKey(leaders []*asking) []*asking {
 	return leaders[first:]
 }
 
-// queueLength is how many runs are queued, counted at most once a second.
+// queueLength is how many runs are queued, counted at most once a second, by
+// the transaction that wants to know: it waits for no reader.
 type queueLength struct {
 	n       int
 	counted time.Time
 }
 
-func (q *queueLength) refresh(ctx context.Context, l *Ledger) error {
+func (q *queueLength) refresh(ctx context.Context, tx *sql.Tx, most int) error {
 	if time.Since(q.counted) < time.Second {
 		return nil
 	}
-	err := l.reader.QueryRowContext(ctx, `SELECT count(*) FROM (SELECT 1 FROM runs WHERE state = 'queued' LIMIT $1) AS a`, l.o.Queued).Scan(&q.n)
+	err := tx.QueryRowContext(ctx, `SELECT count(*) FROM (SELECT 1 FROM runs WHERE state = 'queued' LIMIT $1) AS a`, most).Scan(&q.n)
 	if err != nil {
 		return fmt.Errorf("count the queue: %w", err)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/offprint/offprint"
@@ -14,7 +16,7 @@ import (
 func (w *work) beatUntil(ctx context.Context) {
 	tick := time.NewTicker(min(w.o.Reap, w.o.Beat))
 	defer tick.Stop()
-	r := reaper{Ledger: w.Ledger, seen: map[int64]time.Time{}}
+	r := reaper{Ledger: w.Ledger, renew: w.beat, seen: map[int64]time.Time{}}
 	beaten, heard := time.Now(), time.Now()
 	for {
 		select {
@@ -47,16 +49,48 @@ func (w *work) outage(heard time.Time) {
 	}
 }
 
-// beat renews all leases of this process and stores how far their runs are, in
-// one statement. A beat that answers without a run ends that run's context; a
-// beat that fails ends none.
+// beat renews all claims of this process.
 func (w *work) beat(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, max(w.o.Beat, time.Second))
+	defer cancel()
+	if err := w.beatJobs(ctx); err != nil {
+		return err
+	}
+	return w.beatTellings(ctx)
+}
+
+// beatTellings renews the claims to notices; one that is gone tells its teller
+// when he records what he did.
+func (w *work) beatTellings(ctx context.Context) error {
+	w.mu.Lock()
+	telling := slices.Collect(maps.Keys(w.telling))
+	w.mu.Unlock()
+	if len(telling) == 0 {
+		return nil
+	}
+	q := &query{}
+	q.add(`UPDATE notices SET lease_until = `+w.clock+` + ? WHERE state = 'telling' AND (id, attempt) IN (VALUES `, w.o.Lease.Microseconds())
+	for i, t := range telling {
+		if i > 0 {
+			q.add(`, `)
+		}
+		q.add(`(CAST(? AS TEXT), CAST(? AS BIGINT))`, t.Notice, t.Attempt)
+	}
+	q.add(`)`)
+	if _, err := w.db.ExecContext(ctx, q.String(), q.args...); err != nil {
+		return fmt.Errorf("beat for notices: %w", err)
+	}
+	return nil
+}
+
+// beatJobs renews all leases of this process and stores how far their runs are,
+// in one statement. A beat that answers without a run ends that run's context;
+// a beat that fails ends none.
+func (w *work) beatJobs(ctx context.Context) error {
 	jobs := w.jobs()
 	if len(jobs) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, max(w.o.Beat, time.Second))
-	defer cancel()
 	words := make([]word, len(jobs))
 	for i, j := range jobs {
 		words[i] = j.word()
@@ -69,16 +103,16 @@ func (w *work) beat(ctx context.Context) error {
 		return fmt.Errorf("beat: %w", err)
 	}
 	for _, j := range jobs {
-		if !still[j.Run.ID] {
+		if !still[j.ticket()] {
 			w.look(ctx, j)
 		}
 	}
 	return nil
 }
 
-func (w *work) renew(ctx context.Context, jobs []*Job, words []word) (still map[string]bool, err error) {
+func (w *work) renew(ctx context.Context, jobs []*Job, words []word) (still map[makeTicket]bool, err error) {
 	q := beatQuery(w.clock, w.o.Lease, jobs, words)
-	still = map[string]bool{}
+	still = map[makeTicket]bool{}
 	var changes []change
 	err = w.tx(ctx, "beat", func(tx *sql.Tx) error {
 		rows, err := tx.QueryContext(ctx, q.String(), q.args...)
@@ -86,16 +120,16 @@ func (w *work) renew(ctx context.Context, jobs []*Job, words []word) (still map[
 			return err
 		}
 		err = eachRow(rows, func(rows *sql.Rows) error {
-			var id string
-			err := rows.Scan(&id)
-			still[id] = true
+			var t makeTicket
+			err := rows.Scan(&t.Run, &t.Epoch)
+			still[t] = true
 			return err
 		})
 		if err != nil {
 			return err
 		}
 		for i, j := range jobs {
-			if words[i].changed && still[j.Run.ID] {
+			if words[i].changed && still[j.ticket()] {
 				changes = append(changes, changeOf(&j.Run))
 			}
 		}
@@ -120,7 +154,7 @@ func beatQuery(clock string, lease time.Duration, jobs []*Job, words []word) *qu
 			j.Run.ID, j.is.epoch, string(s.phase), s.progress.Rows, s.progress.RowsTotal, number(s.progress.Exact), s.progress.Bytes,
 			s.progress.AtLeast, stamp(s.asOf), number(s.changed))
 	}
-	q.add(`) AS v WHERE running.run = v.column1 AND running.epoch = v.column2 RETURNING running.run`)
+	q.add(`) AS v WHERE running.run = v.column1 AND running.epoch = v.column2 RETURNING running.run, running.epoch`)
 	return q
 }
 

@@ -15,12 +15,12 @@ type Census struct {
 // Census counts the runs that have not ended.
 func (l *Ledger) Census(ctx context.Context) (c Census, err error) {
 	var oldest int64
-	err = l.reader.QueryRowContext(ctx, `SELECT count(*), COALESCE(min(created), 0) FROM runs WHERE state = 'queued'`).Scan(&c.Queued, &oldest)
+	err = one(ctx, l.reader, `SELECT count(*), COALESCE(min(created), 0) FROM runs WHERE state = 'queued'`, nil, &c.Queued, &oldest)
 	if err != nil {
 		return c, fmt.Errorf("count the queue: %w", err)
 	}
 	c.Oldest = at(oldest)
-	if err := l.reader.QueryRowContext(ctx, `SELECT count(*) FROM running`).Scan(&c.Running); err != nil {
+	if err := one(ctx, l.reader, `SELECT count(*) FROM running`, nil, &c.Running); err != nil {
 		return c, fmt.Errorf("count what is being made: %w", err)
 	}
 	return c, nil

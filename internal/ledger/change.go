@@ -20,7 +20,7 @@ func (l *Ledger) change(ctx context.Context, id, step string, do func(tx *sql.Tx
 	for range mostTries {
 		var r record
 		err := l.tx(ctx, step, func(tx *sql.Tx) (err error) {
-			if r, err = scan(tx.QueryRowContext(ctx, find+`WHERE r.id = $1`, id)); err != nil {
+			if r, err = lock(ctx, tx, id); err != nil {
 				return err
 			}
 			if err := do(tx, &r); err != nil {
@@ -42,21 +42,40 @@ func (l *Ledger) change(ctx context.Context, id, step string, do func(tx *sql.Tx
 	return offprint.Run{}, offprint.Errorf(offprint.Conflict, "The run changed just now. Try again.")
 }
 
+// lock reads a run that nobody else changes until the transaction ends. It
+// takes the rows in the order in which every step of a running run does, and
+// writes them, because that locks on either database.
+func lock(ctx context.Context, tx *sql.Tx, id string) (record, error) {
+	for _, row := range []string{`running SET revision = revision WHERE run`, `runs SET revision = revision WHERE id`} {
+		if _, err := tx.ExecContext(ctx, `UPDATE `+row+` = $1`, id); err != nil {
+			return record{}, err
+		}
+	}
+	return scan(tx.QueryRowContext(ctx, find+`WHERE r.id = $1`, id))
+}
+
 // errAsItIs ends a change without one.
 var errAsItIs = errors.New("nothing to change")
 
 // Cancel ends a run that has not ended: its word to the worker is on its way
 // when Cancel answers. An ended run is answered unchanged.
 func (l *Ledger) Cancel(ctx context.Context, id string) (offprint.Run, error) {
+	wasRunning := false
 	run, err := l.change(ctx, id, "cancel", func(tx *sql.Tx, r *record) error {
 		if r.State.Final() {
 			return errAsItIs
 		}
+		wasRunning = r.State == offprint.Running
 		if err := l.end(ctx, tx, r, ending{state: offprint.Canceled}); err != nil {
 			return err
 		}
 		return l.cancelTicket(ctx, tx, r.ticket)
 	})
+	if wasRunning { // a held run may have waited for it
+		if err := l.release(context.WithoutCancel(ctx), false); err != nil {
+			l.o.Log.WarnContext(ctx, "no held run was released; the reaper will", "err", err)
+		}
+	}
 	var forAsker *offprint.Error
 	if err == nil || errors.As(err, &forAsker) {
 		return run, err
@@ -80,7 +99,7 @@ type Amendment struct {
 // shorter; only a file that is still there: else NotReady, NoFile or Expired.
 func (l *Ledger) Amend(ctx context.Context, id string, a Amendment) (offprint.Run, error) {
 	return l.change(ctx, id, "amend", func(tx *sql.Tx, r *record) error {
-		expires, err := a.expires(r)
+		expires, err := a.expires(r, l.now())
 		if err != nil {
 			return err
 		}
@@ -94,7 +113,7 @@ func (l *Ledger) Amend(ctx context.Context, id string, a Amendment) (offprint.Ru
 	})
 }
 
-func (a Amendment) expires(r *record) (time.Time, error) {
+func (a Amendment) expires(r *record, now time.Time) (time.Time, error) {
 	if a.Expires == nil {
 		if r.File == nil {
 			return time.Time{}, nil
@@ -104,7 +123,8 @@ func (a Amendment) expires(r *record) (time.Time, error) {
 	if err := hasFile(r); err != nil {
 		return time.Time{}, err
 	}
-	if r.File.State != offprint.Available {
+	past := !r.File.Expires.IsZero() && !now.Before(r.File.Expires) // and about to be expired
+	if past || r.File.State != offprint.Available {
 		return time.Time{}, offprint.Errorf(offprint.Expired, "The file has expired already. Ask for the report again.")
 	}
 	return *a.Expires, nil
@@ -182,9 +202,20 @@ func errNotEnded() error {
 // user, tenant, when. Its Idempotency-Key answers Expired from then on, and
 // what lies in the store under its id is Dead.
 func (l *Ledger) Erase(ctx context.Context, id string) error {
-	var erased change
-	err := l.tx(ctx, "erase", func(tx *sql.Tx) error {
-		r, err := scan(tx.QueryRowContext(ctx, find+`WHERE r.id = $1`, id))
+	erased, err := l.erase(ctx, id)
+	for tries := 1; collided(err) && tries < mostTries; tries++ {
+		erased, err = l.erase(ctx, id)
+	}
+	if err != nil {
+		return err
+	}
+	l.hub.nudge(erased)
+	return nil
+}
+
+func (l *Ledger) erase(ctx context.Context, id string) (erased change, err error) {
+	err = l.tx(ctx, "erase", func(tx *sql.Tx) error {
+		r, err := lock(ctx, tx, id)
 		if err != nil {
 			return err
 		}
@@ -197,13 +228,12 @@ func (l *Ledger) Erase(ctx context.Context, id string) error {
 			return err
 		}
 		erased = changeOf(&r.Run)
-		return errors.Join(l.deleteRecords(ctx, tx, &r), l.announce(ctx, tx, erased))
+		if err := l.deleteRecords(ctx, tx, &r); err != nil {
+			return err
+		}
+		return l.announce(ctx, tx, erased)
 	})
-	if err != nil {
-		return err
-	}
-	l.hub.nudge(erased)
-	return nil
+	return erased, err
 }
 
 // deleteRecords deletes an ended run and what hangs on it.
@@ -211,10 +241,10 @@ func (l *Ledger) deleteRecords(ctx context.Context, tx *sql.Tx, r *record) error
 	if err := deleteLabels(ctx, tx, r.ID, r.Metadata); err != nil {
 		return err
 	}
-	if err := l.cancelNotices(ctx, tx, r.ID); err != nil {
+	if err := l.deleteNotices(ctx, tx, r.ID); err != nil {
 		return err
 	}
-	for _, table := range []string{"notices WHERE run", "downloads WHERE run", "runs WHERE id"} {
+	for _, table := range []string{"downloads WHERE run", "runs WHERE id"} {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` = $1`, r.ID); err != nil {
 			return fmt.Errorf("delete from %s: %w", table, err)
 		}

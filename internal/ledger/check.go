@@ -39,7 +39,11 @@ func (l *Ledger) Check(ctx context.Context) error {
 		q.add(`SELECT `+rule.run+`, CAST(? AS TEXT) FROM `+rule.from, rule.broken)
 	}
 	var broken []error
-	err := l.each(ctx, q.String(), q.args, func(rows *sql.Rows) error {
+	rows, err := l.reader.QueryContext(ctx, q.String(), q.args...)
+	if err != nil {
+		return fmt.Errorf("check the ledger: %w", err)
+	}
+	err = eachRow(rows, func(rows *sql.Rows) error {
 		var run, how string
 		err := rows.Scan(&run, &how)
 		broken = append(broken, fmt.Errorf("%s %s", run, how))

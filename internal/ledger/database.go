@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/url"
 	"os"
@@ -43,7 +44,7 @@ type dialect struct {
 func connect(ctx context.Context, url string, o Options) (*Ledger, error) {
 	l := &Ledger{
 		o: o.withDefaults(), url: url, node: newID(""), asked: make(chan *asking, 4096), deaf: make(chan struct{}),
-		fail: func(string) error { return nil }, contact: 5 * time.Minute, backoff: backoff,
+		fail: func(string) error { return nil }, contact: 5 * time.Minute, grace: 3 * time.Second, backoff: backoff,
 	}
 	l.closing, l.close = context.WithCancel(context.WithoutCancel(ctx))
 	var err error
@@ -69,6 +70,10 @@ func (l *Ledger) connectSQLite(ctx context.Context, path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return fmt.Errorf("make the ledger's folder: %w", err)
 	}
+	path, err := presentFile(path)
+	if err != nil {
+		return fmt.Errorf("open the ledger: %w", err)
+	}
 	if l.o.Exclusive {
 		if err := l.takeLock(ctx, path+".lock"); err != nil {
 			return err
@@ -76,17 +81,36 @@ func (l *Ledger) connectSQLite(ctx context.Context, path string) error {
 	}
 	l.clock = `CAST(unixepoch('subsec') * 1000000 AS INTEGER)`
 	l.keyed, l.narrow = " WITHOUT ROWID", " WITHOUT ROWID"
-	const pragmas = "&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=cache_size(-32000)"
-	var err error
-	if l.db, err = openSQLite(path, "10000", pragmas+"&_txlock=immediate", 1); err != nil {
+	const pragmas = "&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"
+	if l.db, err = openSQLite(path, "10000", pragmas+"&_pragma=cache_size(-32000)&_txlock=immediate", 1); err != nil {
 		return err
 	}
 	// A read on the writer's connection would hold up every accept behind it.
-	if l.reader, err = openSQLite(path, "10000", pragmas+"&_pragma=query_only(1)", 2); err != nil {
+	if l.reader, err = openSQLite(path, "10000", pragmas+"&_pragma=cache_size(-32000)&_pragma=query_only(1)", 2); err != nil {
+		return err
+	}
+	if l.inner, err = openSQLite(path, "10000", pragmas+"&_pragma=query_only(1)", 2); err != nil {
 		return err
 	}
 	l.driver = riversqlite.New(l.db)
 	return nil
+}
+
+// presentFile is the database's own path, past every symbolic link: it has one
+// lock, whatever it is called. The file is there then, if only an empty one.
+func presentFile(path string) (string, error) {
+	found, err := filepath.EvalSymlinks(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return found, err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o644)
+	if err != nil {
+		return "", err
+	}
+	if err := f.Close(); err != nil {
+		return "", err
+	}
+	return filepath.EvalSymlinks(path)
 }
 
 func openSQLite(path, busy, more string, connections int) (*sql.DB, error) {
@@ -141,10 +165,9 @@ func (l *Ledger) connectPostgres(ctx context.Context) error {
 	if l.listen, err = pgxpool.NewWithConfig(context.WithoutCancel(ctx), listen); err != nil {
 		return fmt.Errorf("open the listener's connection: %w", err)
 	}
-	l.db = stdlib.OpenDB(*config)
-	l.db.SetMaxOpenConns(16)
-	l.db.SetMaxIdleConns(16)
-	l.reader = l.db
+	l.db = openPostgres(config, 16)
+	l.inner = l.db
+	l.reader = openPostgres(config, 8)
 	l.clock = `CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)`
 	l.narrow = " WITH (fillfactor = 50)"
 	l.notify = `SELECT pg_notify($1, $2)`
@@ -153,14 +176,21 @@ func (l *Ledger) connectPostgres(ctx context.Context) error {
 	return nil
 }
 
+func openPostgres(config *pgx.ConnConfig, connections int) *sql.DB {
+	db := stdlib.OpenDB(*config)
+	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(connections)
+	return db
+}
+
 func (l *Ledger) disconnect() error {
 	l.close()
 	l.statements.close()
 	var errs []error
-	if l.reader != nil && l.reader != l.db {
-		errs = append(errs, l.reader.Close())
+	if l.inner == l.db {
+		l.inner = nil
 	}
-	for _, db := range []*sql.DB{l.db, l.lock} { // the lock last: until then the file is ours
+	for _, db := range []*sql.DB{l.reader, l.inner, l.db, l.lock} { // the lock last: until then the file is ours
 		if db != nil {
 			errs = append(errs, db.Close())
 		}
@@ -193,6 +223,31 @@ func (l *Ledger) tx(ctx context.Context, step string, do func(*sql.Tx) error) er
 		return unknownOutcome{fmt.Errorf("%s: commit: %w", step, err)}
 	}
 	return nil
+}
+
+// stepLimit is for one transaction of a worker.
+const stepLimit = 15 * time.Second
+
+// step is tx within stepLimit.
+func (l *Ledger) step(ctx context.Context, step string, do func(context.Context, *sql.Tx) error) error {
+	ctx, cancel := context.WithTimeout(ctx, stepLimit)
+	defer cancel()
+	return l.tx(ctx, step, func(tx *sql.Tx) error { return do(ctx, tx) })
+}
+
+// apart does a part of a transaction that may fail without the rest.
+func apart(ctx context.Context, tx *sql.Tx, do func() error) error {
+	if _, err := tx.ExecContext(ctx, `SAVEPOINT apart`); err != nil {
+		return err
+	}
+	failed := do()
+	if failed != nil {
+		if _, err := tx.ExecContext(ctx, `ROLLBACK TO SAVEPOINT apart`); err != nil {
+			return err
+		}
+	}
+	_, err := tx.ExecContext(ctx, `RELEASE SAVEPOINT apart`)
+	return errors.Join(failed, err)
 }
 
 // unknownOutcome is the error of a COMMIT: it may have happened.

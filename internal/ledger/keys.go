@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"database/sql"
@@ -53,7 +54,7 @@ func scanKey(row interface{ Scan(...any) error }) (k APIKey, err error) {
 // Keys are all keys, also those revoked, in the order they were made.
 func (l *Ledger) Keys(ctx context.Context) ([]APIKey, error) {
 	var all []APIKey
-	err := l.each(ctx, findKey+`ORDER BY created, id`, nil, func(rows *sql.Rows) error {
+	err := each(ctx, l.reader, findKey+`ORDER BY created, id`, nil, func(rows *sql.Rows) error {
 		k, err := scanKey(rows)
 		all = append(all, k)
 		return err
@@ -79,7 +80,9 @@ func (l *Ledger) RevokeKey(ctx context.Context, id string) error {
 // KeyByHash is the key whose secret has this SHA-256. One that is unknown,
 // revoked or expired is Unauthenticated.
 func (l *Ledger) KeyByHash(ctx context.Context, hash []byte) (APIKey, error) {
-	k, err := scanKey(l.reader.QueryRowContext(ctx, findKey+`WHERE hash = $1`, hex.EncodeToString(hash)))
+	reading, cancel := context.WithTimeout(ctx, readLimit)
+	defer cancel()
+	k, err := scanKey(l.reader.QueryRowContext(reading, findKey+`WHERE hash = $1`, hex.EncodeToString(hash)))
 	now := l.now()
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
@@ -91,39 +94,64 @@ func (l *Ledger) KeyByHash(ctx context.Context, hash []byte) (APIKey, error) {
 	case !k.Expires.IsZero() && !now.Before(k.Expires):
 		return k, offprint.Errorf(offprint.Unauthenticated, "This API key has expired.")
 	}
-	return k, l.used(ctx, &k, now)
+	l.used(reading, &k, now)
+	return k, nil
 }
 
-// used remembers when a key was last used, at most once a minute.
-func (l *Ledger) used(ctx context.Context, k *APIKey, now time.Time) error {
+// used remembers when a key was last used, at most once a minute. Nobody is
+// turned away because that cannot be written.
+func (l *Ledger) used(ctx context.Context, k *APIKey, now time.Time) {
 	if now.Sub(k.LastUsed) < time.Minute {
-		return nil
+		return
 	}
-	k.LastUsed = now
 	_, err := l.db.ExecContext(ctx, `UPDATE api_keys SET last_used = $1 WHERE id = $2`, stamp(now), k.ID)
 	if err != nil {
-		return fmt.Errorf("remember the key's use: %w", err)
+		l.o.Log.WarnContext(ctx, "the use of an API key is not recorded", "key", k.ID, "err", err)
+		return
 	}
-	return nil
+	k.LastUsed = now
 }
 
 // Secret is 32 random bytes, made on first use and the same ever after, in
 // every process.
 func (l *Ledger) Secret(ctx context.Context) ([]byte, error) {
+	l.secret.Lock()
+	defer l.secret.Unlock()
+	if l.secret.known == nil {
+		secret, err := l.readSecret(ctx)
+		if err != nil {
+			return nil, err
+		}
+		l.secret.known = secret
+	}
+	return bytes.Clone(l.secret.known), nil
+}
+
+const findSecret = `SELECT value FROM settings WHERE name = 'secret'`
+
+func (l *Ledger) readSecret(ctx context.Context) ([]byte, error) {
+	var secret string
+	err := one(ctx, l.reader, findSecret, nil, &secret)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = l.makeSecret(ctx, &secret)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the secret: %w", err)
+	}
+	return hex.DecodeString(secret)
+}
+
+// makeSecret is the secret of whoever was first.
+func (l *Ledger) makeSecret(ctx context.Context, secret *string) error {
 	var fresh [32]byte
 	if _, err := rand.Read(fresh[:]); err != nil {
-		return nil, err
+		return err
 	}
-	var secret string
-	err := l.tx(ctx, "make the secret", func(tx *sql.Tx) error {
+	return l.step(ctx, "make the secret", func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO settings (name, value) VALUES ('secret', $1) ON CONFLICT DO NOTHING`, hex.EncodeToString(fresh[:]))
 		if err != nil {
 			return err
 		}
-		return tx.QueryRowContext(ctx, `SELECT value FROM settings WHERE name = 'secret'`).Scan(&secret)
+		return tx.QueryRowContext(ctx, findSecret).Scan(secret)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return hex.DecodeString(secret)
 }

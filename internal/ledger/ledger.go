@@ -83,7 +83,8 @@ type Ledger struct {
 	dialect
 	url    string
 	db     *sql.DB // on SQLite a single connection: its one writer
-	reader *sql.DB // on PostgreSQL the same as db
+	reader *sql.DB // of whoever asks; no slow question of theirs holds up a beat
+	inner  *sql.DB // of our own workers' and reapers' questions; on PostgreSQL the same as db
 	lock   *sql.DB // of Exclusive
 	queue  *river.Client[*sql.Tx]
 
@@ -97,7 +98,13 @@ type Ledger struct {
 
 	fail    func(step string) error // a test's hook before and after each commit
 	contact time.Duration           // how long work goes on without the database
+	grace   time.Duration           // how long a Make whose context has ended may take to come back
 	backoff func(tries int) time.Duration
+
+	secret struct {
+		sync.Mutex
+		known []byte
+	}
 
 	closing context.Context // ends with Close; of the goroutines below
 	close   context.CancelFunc
@@ -150,7 +157,7 @@ func (l *Ledger) Close() error {
 // Ping tells whether the ledger can answer.
 func (l *Ledger) Ping(ctx context.Context) error {
 	var n int
-	if err := l.reader.QueryRowContext(ctx, `SELECT count(*) FROM settings WHERE name = ''`).Scan(&n); err != nil {
+	if err := one(ctx, l.reader, `SELECT count(*) FROM settings WHERE name = ''`, nil, &n); err != nil {
 		return fmt.Errorf("ask the ledger: %w", err)
 	}
 	return nil

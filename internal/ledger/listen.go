@@ -64,8 +64,9 @@ func (l *Ledger) listenOnce(ctx context.Context) error {
 	}
 }
 
-// overlap is more than two clocks differ and a transaction takes.
-const overlap = 10 * time.Second
+// overlap is more than two clocks differ and a transaction takes: what it
+// changed is stamped before its COMMIT.
+const overlap = stepLimit + 5*time.Second
 
 func (l *Ledger) pollUntil(ctx context.Context) {
 	tick := time.NewTicker(pollEvery)
@@ -102,7 +103,7 @@ func (l *Ledger) catchUp(ctx context.Context, since time.Time, before map[revise
 	defer cancel()
 	seen = map[revised]bool{}
 	var changes []change
-	err := l.each(ctx, `SELECT id, tenant, user_id, revision FROM runs WHERE changed >= $1
+	err := each(ctx, l.inner, `SELECT id, tenant, user_id, revision FROM runs WHERE changed >= $1
 		UNION ALL SELECT r.id, r.tenant, r.user_id, x.revision FROM running x CROSS JOIN runs r WHERE r.id = x.run`, []any{stamp(since)},
 		func(rows *sql.Rows) error {
 			var run offprint.Run

@@ -31,7 +31,7 @@ func (m *maker) Work(ctx context.Context, t *river.Job[makeTicket]) error {
 	if err := w.fail("start: fetched"); err != nil {
 		return err
 	}
-	r, err := w.get(ctx, t.Args.Run)
+	r, err := w.inside(ctx, t.Args.Run)
 	if errors.Is(err, errNoRun) {
 		return nil
 	}
@@ -42,7 +42,7 @@ func (m *maker) Work(ctx context.Context, t *river.Job[makeTicket]) error {
 		return nil // a stale ticket
 	}
 	if w.draining.Load() {
-		return w.tx(ctx, "hand on", func(tx *sql.Tx) error { return w.reissue(ctx, tx, r.ID, r.epoch, r.ticket) })
+		return w.step(ctx, "hand on", func(ctx context.Context, tx *sql.Tx) error { return w.reissue(ctx, tx, r.ID, r.epoch, r.ticket) })
 	}
 	if held, until := w.admit(&r); held != "" {
 		return w.holdBack(ctx, t, &r, held, until)
@@ -58,7 +58,7 @@ func (w *work) admit(r *record) (held string, until time.Time) {
 }
 
 func (w *work) holdBack(ctx context.Context, t *river.Job[makeTicket], r *record, heldFor string, until time.Time) error {
-	err := w.tx(ctx, "hold", func(tx *sql.Tx) error {
+	err := w.step(ctx, "hold", func(ctx context.Context, tx *sql.Tx) error {
 		if err := w.hold(ctx, tx, r, heldFor, until); err != nil {
 			return err
 		}
@@ -72,7 +72,7 @@ func (w *work) holdBack(ctx context.Context, t *river.Job[makeTicket], r *record
 
 // make is the way of one epoch from Start to its end.
 func (w *work) make(ctx context.Context, t *river.Job[makeTicket], r record) error {
-	definition, err := w.Definition(ctx, r.Report, r.Version)
+	text, err := definition(ctx, w.inner, r.Report, r.Version)
 	if err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func (w *work) make(ctx context.Context, t *river.Job[makeTicket], r record) err
 		}
 		return ignore(err, errNotOurs)
 	}
-	j.Definition, j.Alone = definition, alone
+	j.Definition, j.Alone = text, alone
 	own, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	j.cancel = cancel
 	defer cancel(nil)
@@ -115,9 +115,7 @@ func ignore(err, what error) error {
 // take starts the run. When COMMIT's answer is lost it reads back whose it is.
 func (w *work) take(ctx context.Context, t *river.Job[makeTicket], r record, begun bool) (*Job, error) {
 	owner := w.name + "/" + strconv.FormatInt(t.ID, 10)
-	step, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepLimit)
-	defer cancel()
-	err := w.tx(step, "start", func(tx *sql.Tx) error { return w.start(step, tx, &r, owner, begun) })
+	err := w.step(context.WithoutCancel(ctx), "start", func(ctx context.Context, tx *sql.Tx) error { return w.start(ctx, tx, &r, owner, begun) })
 	if errors.Is(err, errNotOurs) {
 		return nil, err
 	}
@@ -128,13 +126,18 @@ func (w *work) take(ctx context.Context, t *river.Job[makeTicket], r record, beg
 	return &Job{Run: r.Run, is: r, phase: offprint.Querying, progress: offprint.Progress{AtLeast: r.Progress.AtLeast}}, nil
 }
 
-// tookAnyway asks for as long as the lease would last.
+// tookAnyway asks for as long as the lease would last. It locks the run to
+// wait for a COMMIT that is still on its way; a look would find it queued.
 func (w *work) tookAnyway(ctx context.Context, r *record, owner string) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.o.Lease)
 	defer cancel()
 	for ctx.Err() == nil {
-		now, err := w.get(ctx, r.ID)
-		if err == nil {
+		var now record
+		err := w.tx(ctx, "read back", func(tx *sql.Tx) (err error) {
+			now, err = lock(ctx, tx, r.ID)
+			return err
+		})
+		if err == nil || errors.Is(err, errNoRun) {
 			return now.epoch == r.epoch && now.owner == owner
 		}
 		pause(ctx, 200*time.Millisecond)
@@ -143,25 +146,36 @@ func (w *work) tookAnyway(ctx context.Context, r *record, owner string) bool {
 }
 
 // wait waits until the run may begin in this process, and says so to the
-// ledger: from then on it is a loss if the process ends.
+// ledger: from then on it is a loss if the process ends. The ledger's silence
+// is no failure of the report, so it tries again while the run is ours.
 func (w *work) wait(ctx context.Context, j *Job) error {
 	if err := w.turn.wait(ctx, j.Alone); err != nil {
 		return context.Cause(ctx)
 	}
-	happened, err := exec(ctx, w.db, `UPDATE running SET begun = 1 WHERE run = $1 AND epoch = $2`, j.Run.ID, j.is.epoch)
-	if err == nil && happened {
-		return nil
+	for {
+		happened, err := w.begin(ctx, j)
+		if happened {
+			return nil
+		}
+		if err == nil {
+			j.cancel(ErrLost)
+		}
+		if ctx.Err() != nil {
+			w.turn.leave()
+			return context.Cause(ctx)
+		}
+		w.o.Log.WarnContext(ctx, "the ledger does not take the beginning of an attempt; trying again", "run", j.Run.ID, "err", err)
+		pause(ctx, time.Second)
 	}
-	w.turn.leave()
-	if err == nil {
-		err = ErrLost
-	}
-	return err
 }
 
-// graceAfterDrain is how long a Make may take to come back before its run is
-// handed back without it; the fence holds against what it does after.
-const graceAfterDrain = 3 * time.Second
+func (w *work) begin(ctx context.Context, j *Job) (begun bool, err error) {
+	err = w.step(ctx, "begin", func(ctx context.Context, tx *sql.Tx) error {
+		begun, err = exec(ctx, tx, `UPDATE running SET begun = 1 WHERE run = $1 AND epoch = $2`, j.Run.ID, j.is.epoch)
+		return err
+	})
+	return begun && err == nil, err
+}
 
 type result struct {
 	made Made
@@ -169,6 +183,8 @@ type result struct {
 }
 
 // call calls Make on a goroutine of its own, because Make may spoil its thread.
+// Once its context has ended it is not waited for beyond the grace; the fence
+// holds against what it does after.
 func (w *work) call(ctx context.Context, j *Job) (Made, error) {
 	done := make(chan result, 1)
 	go func() {
@@ -190,15 +206,11 @@ func (w *work) call(ctx context.Context, j *Job) (Made, error) {
 		return r.made, r.err
 	case <-ctx.Done():
 	}
-	if !errors.Is(context.Cause(ctx), ErrDrain) {
-		r := <-done
-		return r.made, r.err
-	}
 	select {
 	case r := <-done:
 		return r.made, r.err
-	case <-time.After(graceAfterDrain):
-		return Made{}, ErrDrain
+	case <-time.After(w.grace):
+		return Made{}, context.Cause(ctx)
 	}
 }
 
@@ -280,7 +292,7 @@ func (w *work) next(j *Job, err error, p *offprint.Error) (q requeuing, again bo
 		q.next = w.in(unknownPause)
 	case decision == offprint.Again:
 		q.outages = 1
-		q.next = w.in(w.backoff(j.is.outages + 1))
+		q.next = w.in(w.backoff(j.is.Outages + 1))
 	case decision == offprint.Attempts:
 		q.failures, q.until = 1, time.Time{}
 		q.next = w.in(w.backoff(j.is.Failures + 1))
@@ -309,7 +321,7 @@ func (w *work) finally(ctx context.Context, step string, t *river.Job[makeTicket
 		case !w.stillOurs(ctx, j):
 			w.hub.nudge(changeOf(&j.Run))
 			return nil
-		case time.Now().After(last):
+		case time.Now().After(last), w.closing.Err() != nil:
 			return err
 		}
 		w.o.Log.WarnContext(ctx, "the ledger does not take the end of an attempt; trying again", "run", j.Run.ID, "err", err)
@@ -318,9 +330,7 @@ func (w *work) finally(ctx context.Context, step string, t *river.Job[makeTicket
 }
 
 func (w *work) once(ctx context.Context, step string, t *river.Job[makeTicket], do func(context.Context, *sql.Tx) error) error {
-	ctx, cancel := context.WithTimeout(ctx, stepLimit)
-	defer cancel()
-	return w.tx(ctx, step, func(tx *sql.Tx) error {
+	return w.step(ctx, step, func(ctx context.Context, tx *sql.Tx) error {
 		if err := do(ctx, tx); err != nil {
 			return err
 		}
@@ -337,9 +347,7 @@ func complete[T river.JobArgs](ctx context.Context, tx *sql.Tx, t *river.Job[T])
 
 // stillOurs reads back; without an answer it may be.
 func (w *work) stillOurs(ctx context.Context, j *Job) bool {
-	ctx, cancel := context.WithTimeout(ctx, stepLimit)
-	defer cancel()
-	now, err := w.get(ctx, j.Run.ID)
+	now, err := w.inside(ctx, j.Run.ID)
 	if errors.Is(err, errNoRun) {
 		return false
 	}
@@ -351,7 +359,7 @@ func (w *work) look(ctx context.Context, j *Job) {
 	if j.settling.Load() {
 		return
 	}
-	now, err := w.get(ctx, j.Run.ID)
+	now, err := w.inside(ctx, j.Run.ID)
 	switch {
 	case err != nil && !errors.Is(err, errNoRun):
 	case now.State == offprint.Canceled:
@@ -364,15 +372,13 @@ func (w *work) look(ctx context.Context, j *Job) {
 func (w *work) keep(j *Job) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.held[j.Run.ID] = j
+	w.held[j.ticket()] = j
 }
 
 func (w *work) drop(j *Job) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.held[j.Run.ID] == j {
-		delete(w.held, j.Run.ID)
-	}
+	delete(w.held, j.ticket())
 }
 
 func pause(ctx context.Context, d time.Duration) {

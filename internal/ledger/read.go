@@ -6,6 +6,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,14 +15,26 @@ import (
 	"github.com/offprint/offprint"
 )
 
+// readLimit is for one question to the ledger.
+const readLimit = 10 * time.Second
+
 // Get is the run as it stands, or NotFound.
 func (l *Ledger) Get(ctx context.Context, id string) (offprint.Run, error) {
 	r, err := l.get(ctx, id)
 	return r.Run, err
 }
 
-func (l *Ledger) get(ctx context.Context, id string) (record, error) {
-	r, err := scan(l.reader.QueryRowContext(ctx, find+`WHERE r.id = $1`, id))
+func (l *Ledger) get(ctx context.Context, id string) (record, error) { return get(ctx, l.reader, id) }
+
+// inside is get for our own work, which waits for nobody who asks.
+func (l *Ledger) inside(ctx context.Context, id string) (record, error) {
+	return get(ctx, l.inner, id)
+}
+
+func get(ctx context.Context, on *sql.DB, id string) (record, error) {
+	ctx, cancel := context.WithTimeout(ctx, readLimit)
+	defer cancel()
+	r, err := scan(on.QueryRowContext(ctx, find+`WHERE r.id = $1`, id))
 	if err != nil && !errors.Is(err, errNoRun) {
 		return r, fmt.Errorf("read run %s: %w", id, err)
 	}
@@ -30,8 +44,12 @@ func (l *Ledger) get(ctx context.Context, id string) (record, error) {
 // Definition is the text that the report's version was accepted with; it is
 // empty for a report in Go.
 func (l *Ledger) Definition(ctx context.Context, report, version string) (string, error) {
+	return definition(ctx, l.reader, report, version)
+}
+
+func definition(ctx context.Context, on *sql.DB, report, version string) (string, error) {
 	var text string
-	err := l.reader.QueryRowContext(ctx, `SELECT text FROM definitions WHERE report = $1 AND version = $2`, report, version).Scan(&text)
+	err := one(ctx, on, `SELECT text FROM definitions WHERE report = $1 AND version = $2`, []any{report, version}, &text)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", offprint.Errorf(offprint.NotFound, "There is no such version of the report.")
 	}
@@ -74,47 +92,67 @@ func (l *Ledger) List(ctx context.Context, f Filter) (runs []offprint.Run, next 
 	return runs, next, nil
 }
 
+// query finds the ids first, each sort of them in the order of an index, so
+// that no more is read than is shown.
 func (f Filter) query(limit int) (*query, error) {
+	before := ""
+	if f.Cursor != "" {
+		id, err := base64.RawURLEncoding.DecodeString(f.Cursor)
+		if err != nil || !strings.HasPrefix(string(id), "run_") {
+			return nil, offprint.Errorf(offprint.Invalid, "This cursor is none of ours. Leave it out to begin with the newest run.")
+		}
+		before = string(id)
+	}
 	q := &query{}
-	q.add(find + `WHERE 1 = 1`)
+	q.add(find + `WHERE r.id IN (`)
+	states := slices.Compact(slices.Sorted(slices.Values(f.States)))
+	if len(states) == 0 {
+		states = []offprint.State{""} // all of them
+	}
+	for i, state := range states {
+		if i > 0 {
+			q.add(` UNION ALL `)
+		}
+		q.add(`SELECT id FROM (`)
+		f.ids(q, state, before, limit)
+		q.add(`) AS of_` + strconv.Itoa(i))
+	}
+	q.add(`) ORDER BY r.id DESC LIMIT ?`, limit)
+	return q, nil
+}
+
+// ids are those of one state, or of all, led by the first label if there is one.
+func (f Filter) ids(q *query, state offprint.State, before string, limit int) {
+	id, labels := `r.id`, slices.Sorted(maps.Keys(f.Metadata))
+	if len(labels) > 0 {
+		id = `m.run`
+	}
+	q.add(`SELECT ` + id + ` AS id FROM `)
+	if len(labels) > 0 {
+		q.add(`labels m CROSS JOIN runs r WHERE r.id = m.run AND m.name = ? AND m.value = ?`, label(labels[0]), label(f.Metadata[labels[0]]))
+		labels = labels[1:]
+	} else {
+		q.add(`runs r WHERE 1 = 1`)
+	}
+	for _, name := range labels {
+		q.add(` AND EXISTS (SELECT 1 FROM labels o WHERE o.name = ? AND o.value = ? AND o.run = r.id)`, label(name), label(f.Metadata[name]))
+	}
 	if f.User != "" || f.Tenant != "" {
 		q.add(` AND r.tenant = ?`, f.Tenant)
 	}
 	if f.User != "" {
 		q.add(` AND r.user_id = ?`, f.User)
 	}
-	if f.onlyOpen() {
-		q.add(` AND r.finished = 0`) // lets the index of the open runs be used
-	}
-	if len(f.States) > 0 {
-		q.add(` AND r.state IN (`)
-		q.list(f.States)
-		q.add(`)`)
+	if state != "" {
+		q.add(` AND r.state = ?`, string(state))
 	}
 	if f.Report != "" {
 		q.add(` AND r.report = ?`, f.Report)
 	}
-	for name, value := range f.Metadata {
-		q.add(` AND EXISTS (SELECT 1 FROM labels m WHERE m.run = r.id AND m.name = ? AND m.value = ?)`, label(name), label(value))
+	if before != "" {
+		q.add(` AND `+id+` < ?`, before)
 	}
-	if f.Cursor != "" {
-		id, err := base64.RawURLEncoding.DecodeString(f.Cursor)
-		if err != nil || !strings.HasPrefix(string(id), "run_") {
-			return nil, offprint.Errorf(offprint.Invalid, "This cursor is none of ours. Leave it out to begin with the newest run.")
-		}
-		q.add(` AND r.id < ?`, string(id))
-	}
-	q.add(` ORDER BY r.id DESC LIMIT ?`, limit)
-	return q, nil
-}
-
-func (f Filter) onlyOpen() bool {
-	for _, state := range f.States {
-		if state.Final() {
-			return false
-		}
-	}
-	return len(f.States) > 0
+	q.add(` ORDER BY `+id+` DESC LIMIT ?`, limit)
 }
 
 // Changed are the user's runs that have not ended and those that changed since
@@ -134,7 +172,7 @@ func (l *Ledger) Changed(ctx context.Context, user, tenant string, since time.Ti
 
 func (l *Ledger) list(ctx context.Context, q *query) ([]offprint.Run, error) {
 	var runs []offprint.Run
-	err := l.each(ctx, q.String(), q.args, func(rows *sql.Rows) error {
+	err := each(ctx, l.reader, q.String(), q.args, func(rows *sql.Rows) error {
 		r, err := scan(rows)
 		runs = append(runs, r.Run)
 		return err
@@ -149,17 +187,26 @@ const maxAhead = 1000
 // that is not queued has none.
 func (l *Ledger) Ahead(ctx context.Context, id string) (int, error) {
 	var n int
-	err := l.reader.QueryRowContext(ctx, `SELECT count(*) FROM (SELECT 1 FROM runs WHERE state = 'queued' AND id < $1
-		AND EXISTS (SELECT 1 FROM runs WHERE id = $1 AND state = 'queued') LIMIT $2) AS a`, id, maxAhead).Scan(&n)
+	err := one(ctx, l.reader, `SELECT count(*) FROM (SELECT 1 FROM runs WHERE state = 'queued' AND id < $1
+		AND EXISTS (SELECT 1 FROM runs WHERE id = $1 AND state = 'queued') LIMIT $2) AS a`, []any{id, maxAhead}, &n)
 	if err != nil {
 		return 0, fmt.Errorf("count the runs before %s: %w", id, err)
 	}
 	return n, nil
 }
 
+// one reads one row.
+func one(ctx context.Context, on *sql.DB, text string, args []any, into ...any) error {
+	ctx, cancel := context.WithTimeout(ctx, readLimit)
+	defer cancel()
+	return on.QueryRowContext(ctx, text, args...).Scan(into...)
+}
+
 // each reads rows one by one.
-func (l *Ledger) each(ctx context.Context, text string, args []any, do func(*sql.Rows) error) error {
-	rows, err := l.reader.QueryContext(ctx, text, args...)
+func each(ctx context.Context, on *sql.DB, text string, args []any, do func(*sql.Rows) error) error {
+	ctx, cancel := context.WithTimeout(ctx, readLimit)
+	defer cancel()
+	rows, err := on.QueryContext(ctx, text, args...)
 	if err != nil {
 		return err
 	}
@@ -190,13 +237,4 @@ func (q *query) add(text string, args ...any) {
 		text = after
 	}
 	q.WriteString(text)
-}
-
-func (q *query) list(states []offprint.State) {
-	for i, state := range states {
-		if i > 0 {
-			q.WriteString(", ")
-		}
-		q.add(`?`, string(state))
-	}
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/offprint/offprint"
@@ -19,48 +20,109 @@ const (
 // somebody should. Every process has one; the fence lets only one act.
 type reaper struct {
 	*Ledger
+	renew func(context.Context) error // the claims of this process
+
 	good   time.Time // since when the ledger has answered without a break
+	last   reading
 	deep   time.Time // the last look for dead tickets
+	freed  time.Time // the last time that held runs were released before their time
 	cursor string    // where the next look begins
 	// Since when tickets that were fetched have not been taken up.
 	seen, seenTell map[int64]time.Time
 }
 
 // once is one round. Its errors are the ledger's silence, which ends; what was
-// not done is done then.
+// not done is done then. A round that took too long is silence as well: when
+// the ledger answers again, others may not have had its answer yet.
 func (r *reaper) once(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, max(r.o.Beat, time.Second))
+	round, cancel := context.WithTimeout(ctx, max(r.o.Beat, time.Second))
 	defer cancel()
-	if err := r.round(ctx); err != nil && ctx.Err() == nil {
+	err := r.round(round)
+	if err == nil {
+		return
+	}
+	r.good = time.Time{}
+	if ctx.Err() == nil {
 		r.o.Log.WarnContext(ctx, "no reaping", "err", err)
-		r.good = time.Time{}
 	}
 }
 
 func (r *reaper) round(ctx context.Context) error {
-	if r.good.IsZero() {
-		if err := r.Ping(ctx); err != nil {
-			return err
-		}
-		r.good = time.Now()
+	if err := r.listen(ctx); err != nil {
+		return err
 	}
 	// After an outage every lease looks expired; those who are still alive get
 	// one lease's time to say so.
-	if time.Since(r.good) >= r.o.Lease {
-		if err := r.takeOver(ctx, `lease_until < `+r.clock); err != nil {
+	settled := time.Since(r.good) >= r.o.Lease
+	if settled {
+		if err := r.takeOverLapsed(ctx); err != nil {
 			return err
 		}
 	}
 	// What was fetched and not started is looked for in every round: a lease
 	// has to pass after the first look, and ten seconds are all there are.
-	if err := errors.Join(r.release(ctx, true), r.reissueUnstarted(ctx)); err != nil {
+	if err := errors.Join(r.release(ctx, true), r.releaseMissed(ctx), r.reissueUnstarted(ctx)); err != nil {
 		return err
 	}
 	if time.Since(r.deep) < 5*r.o.Reap {
 		return nil
 	}
 	r.deep = time.Now()
-	return errors.Join(r.reissueDead(ctx), r.retell(ctx))
+	err := r.reissueDead(ctx)
+	if settled {
+		err = errors.Join(err, r.retell(ctx))
+	}
+	return err
+}
+
+// releaseMissed releases the oldest of each reason every second: it may have
+// been held just after the last run that it waited for had ended.
+func (r *reaper) releaseMissed(ctx context.Context) error {
+	if time.Since(r.freed) < time.Second {
+		return nil
+	}
+	r.freed = time.Now()
+	return r.release(ctx, false)
+}
+
+// listen learns that the ledger answers, and whether its clock, that of the
+// leases, has jumped: then they look as after an outage.
+func (r *reaper) listen(ctx context.Context) error {
+	now := reading{before: time.Now()}
+	if err := one(ctx, r.inner, `SELECT `+r.clock, nil, &now.clock); err != nil {
+		return fmt.Errorf("read the ledger's clock: %w", err)
+	}
+	now.after = time.Now()
+	if now.jumped(r.last, r.o.Lease/2) {
+		r.o.Log.WarnContext(ctx, "the ledger's clock jumped; no run is taken over for one lease")
+		r.good = time.Time{}
+	}
+	r.last = now
+	if r.good.IsZero() {
+		r.good = time.Now()
+	}
+	return nil
+}
+
+// lapsed is the condition of a lease that had run out when the round began: if
+// the clock has jumped since then, the next round will see it.
+func (r *reaper) lapsed() string { return `lease_until < ` + strconv.FormatInt(r.last.clock, 10) }
+
+// A reading of the database's clock was taken between two moments of ours,
+// whose distance to others no change of a clock touches.
+type reading struct {
+	before, after time.Time
+	clock         int64
+}
+
+// jumped tells whether the clock went further since then than time did, or less
+// far, by more than that.
+func (r reading) jumped(since reading, more time.Duration) bool {
+	if since.clock == 0 {
+		return false
+	}
+	passed := time.Duration(r.clock-since.clock) * time.Microsecond
+	return passed > r.after.Sub(since.before)+more || passed < r.before.Sub(since.after)-more
 }
 
 // mostReaped bounds a round; the next one goes on.
@@ -69,42 +131,89 @@ const mostReaped = 100
 // reapAll takes over every running run: whoever holds the lock of SQLite knows
 // that nobody works on them.
 func (l *Ledger) reapAll(ctx context.Context) error {
-	for {
+	for before := -1; ; {
 		var n int
-		if err := l.reader.QueryRowContext(ctx, `SELECT count(*) FROM running`).Scan(&n); err != nil || n == 0 {
-			return err
+		err := one(ctx, l.inner, `SELECT count(*) FROM running`, nil, &n)
+		if err != nil || n == 0 || n == before {
+			return err // those that are left cannot be taken over, which was told
 		}
 		if err := l.takeOver(ctx, anyLease); err != nil {
 			return err
 		}
+		before = n
 	}
+}
+
+// takeOverLapsed takes over the runs whose lease has run out. This process may
+// itself be late with a word of its own runs, so it says that first.
+func (r *reaper) takeOverLapsed(ctx context.Context) error {
+	lapsed := r.lapsed()
+	lost, err := r.lost(ctx, lapsed)
+	if err != nil || len(lost) == 0 {
+		return err
+	}
+	if err := r.renew(ctx); err != nil {
+		return err
+	}
+	return r.takeOverAll(ctx, lost, lapsed)
 }
 
 // takeOver puts back the runs whose lease is as the condition says.
 func (l *Ledger) takeOver(ctx context.Context, condition string) error {
-	var lost []makeTicket
-	err := l.each(ctx, `SELECT run, epoch FROM running WHERE `+condition+` LIMIT $1`, []any{mostReaped}, func(rows *sql.Rows) error {
+	lost, err := l.lost(ctx, condition)
+	if err != nil || len(lost) == 0 {
+		return err
+	}
+	return l.takeOverAll(ctx, lost, condition)
+}
+
+func (l *Ledger) lost(ctx context.Context, condition string) (lost []makeTicket, err error) {
+	err = each(ctx, l.inner, `SELECT run, epoch FROM running WHERE `+condition+` LIMIT $1`, []any{mostReaped}, func(rows *sql.Rows) error {
 		var t makeTicket
 		err := rows.Scan(&t.Run, &t.Epoch)
 		lost = append(lost, t)
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("find lost runs: %w", err)
+		return nil, fmt.Errorf("find lost runs: %w", err)
 	}
-	for _, t := range lost {
-		r := record{Run: offprint.Run{ID: t.Run}, epoch: t.Epoch}
+	return lost, nil
+}
+
+func (l *Ledger) takeOverAll(ctx context.Context, lost []makeTicket, condition string) error {
+	err := l.oneByOne(ctx, len(lost), func(i int) error {
+		r := record{Run: offprint.Run{ID: lost[i].Run}, epoch: lost[i].Epoch}
 		err := l.tx(ctx, "reap", func(tx *sql.Tx) error { return l.takeOverOne(ctx, tx, &r, condition) })
-		if errors.Is(err, errNotOurs) {
-			continue
+		if err == nil {
+			l.hub.nudge(changeOf(&r.Run))
+			l.o.Log.WarnContext(ctx, "a worker was lost", "run", r.ID, "losses", r.Losses+1)
 		}
-		if err != nil {
-			return err
-		}
-		l.hub.nudge(changeOf(&r.Run))
-		l.o.Log.WarnContext(ctx, "a worker was lost", "run", r.ID, "losses", r.Losses+1)
+		return err
+	})
+	return errors.Join(err, l.release(ctx, false)) // a held run may have waited for one of them
+}
+
+// oneByOne does the same to n runs or notices. One to which it cannot be done
+// is told of and passed over, so that it keeps nothing from the others; any
+// other error is the ledger's.
+func (l *Ledger) oneByOne(ctx context.Context, n int, do func(i int) error) error {
+	var errs []error
+	for i := 0; i < n && ctx.Err() == nil; i++ {
+		errs = append(errs, l.passOver(ctx, do(i)))
 	}
-	return nil
+	return errors.Join(append(errs, ctx.Err())...)
+}
+
+func (l *Ledger) passOver(ctx context.Context, err error) error {
+	var own unreadable
+	switch {
+	case errors.Is(err, errNotOurs):
+		return nil
+	case badData(err), collided(err), errors.As(err, &own):
+		l.o.Log.ErrorContext(ctx, "this cannot be done now; the next round tries again", "err", err)
+		return nil
+	}
+	return err
 }
 
 func (l *Ledger) takeOverOne(ctx context.Context, tx *sql.Tx, r *record, condition string) error {
@@ -142,7 +251,7 @@ func (r *reaper) reissueUnstarted(ctx context.Context) error {
 	now := time.Now()
 	var late []deadTicket
 	seen := map[int64]time.Time{}
-	err := r.each(ctx, `SELECT r.id, r.epoch, r.ticket FROM river_job j JOIN runs r ON r.id = j.args ->> 'run'
+	err := each(ctx, r.inner, `SELECT r.id, r.epoch, r.ticket FROM river_job j JOIN runs r ON r.id = j.args ->> 'run'
 		WHERE j.state = 'running' AND j.queue = 'make' AND r.state = 'queued' AND r.ticket = j.id`, nil, func(rows *sql.Rows) error {
 		d, err := scanDead(rows)
 		since, known := r.seen[d.ticket]
@@ -161,15 +270,16 @@ func (r *reaper) reissueUnstarted(ctx context.Context) error {
 	return r.reissueAll(ctx, late)
 }
 
-// mostLooked is how much of the queue one look for dead tickets covers.
-const mostLooked = 2000
+// mostLooked is how much of the queue one look for dead tickets covers: with
+// the longest queue all of it within a minute.
+const mostLooked = 10_000
 
 // reissueDead finds queued runs whose ticket is gone or ended, a piece of the
 // queue at a time.
 func (r *reaper) reissueDead(ctx context.Context) error {
 	var dead []deadTicket
 	n := 0
-	err := r.each(ctx, `SELECT r.id, r.epoch, r.ticket, CASE WHEN j.id IS NULL THEN 0 ELSE 1 END FROM
+	err := each(ctx, r.inner, `SELECT r.id, r.epoch, r.ticket, CASE WHEN j.id IS NULL THEN 0 ELSE 1 END FROM
 		(SELECT id, epoch, ticket FROM runs WHERE state = 'queued' AND held_for = '' AND id > $1 ORDER BY id LIMIT $2) AS r
 		LEFT JOIN river_job j ON j.id = r.ticket AND j.state NOT IN ('completed', 'cancelled', 'discarded') ORDER BY r.id`,
 		[]any{r.cursor, mostLooked}, func(rows *sql.Rows) error {
@@ -202,13 +312,11 @@ func scanDead(rows *sql.Rows) (d deadTicket, err error) {
 }
 
 func (l *Ledger) reissueAll(ctx context.Context, dead []deadTicket) error {
-	for _, d := range dead {
-		err := l.tx(ctx, "reissue", func(tx *sql.Tx) error { return l.reissue(ctx, tx, d.run, d.epoch, d.ticket) })
-		if err := ignore(err, errNotOurs); err != nil {
-			return err
-		}
-	}
-	return nil
+	return l.oneByOne(ctx, len(dead), func(i int) error { return l.reissueOne(ctx, dead[i]) })
+}
+
+func (l *Ledger) reissueOne(ctx context.Context, d deadTicket) error {
+	return l.step(ctx, "reissue", func(ctx context.Context, tx *sql.Tx) error { return l.reissue(ctx, tx, d.run, d.epoch, d.ticket) })
 }
 
 // release gives one held run of each reason its ticket: the oldest, because a
@@ -219,22 +327,35 @@ func (l *Ledger) release(ctx context.Context, due bool) error {
 		return fmt.Errorf("find held runs: %w", err)
 	}
 	for _, reason := range reasons {
-		text, args := `SELECT id, epoch, ticket FROM runs WHERE held_for = $1 AND held_for <> '' ORDER BY id LIMIT 1`, []any{reason}
-		if due {
-			text = `SELECT id, epoch, ticket FROM runs WHERE held_for = $1 AND held_for <> '' AND held_until <= $2 ORDER BY held_until LIMIT 1`
-			args = append(args, stamp(l.now()))
-		}
-		var held []deadTicket
-		err := l.each(ctx, text, args, func(rows *sql.Rows) error {
-			d, err := scanDead(rows)
-			held = append(held, d)
-			return err
-		})
-		if err := errors.Join(err, l.reissueAll(ctx, held)); err != nil {
-			return fmt.Errorf("release: %w", err)
-		}
+		err = errors.Join(err, l.releaseOf(ctx, reason, due))
+	}
+	if err != nil {
+		return fmt.Errorf("release: %w", err)
 	}
 	return nil
+}
+
+// releaseOf releases the next one when another process was first to release
+// this one: two runs ended, and two may start.
+func (l *Ledger) releaseOf(ctx context.Context, reason string, due bool) error {
+	text, args := `SELECT id, epoch, ticket FROM runs WHERE held_for = $1 AND held_for <> '' ORDER BY id LIMIT 10`, []any{reason}
+	if due {
+		text = `SELECT id, epoch, ticket FROM runs WHERE held_for = $1 AND held_for <> '' AND held_until <= $2 ORDER BY held_until LIMIT 10`
+		args = append(args, stamp(l.now()))
+	}
+	var held []deadTicket
+	err := each(ctx, l.inner, text, args, func(rows *sql.Rows) error {
+		d, err := scanDead(rows)
+		held = append(held, d)
+		return err
+	})
+	for _, d := range held {
+		err := l.reissueOne(ctx, d)
+		if !errors.Is(err, errNotOurs) {
+			return l.passOver(ctx, err)
+		}
+	}
+	return err
 }
 
 // reasons are what runs are held for; there are few, each found by one look
@@ -242,7 +363,7 @@ func (l *Ledger) release(ctx context.Context, due bool) error {
 func (l *Ledger) reasons(ctx context.Context) (reasons []string, err error) {
 	last := ""
 	for {
-		err := l.reader.QueryRowContext(ctx, `SELECT COALESCE(MIN(held_for), '') FROM runs WHERE held_for > $1 AND held_for <> ''`, last).Scan(&last)
+		err := one(ctx, l.inner, `SELECT COALESCE(MIN(held_for), '') FROM runs WHERE held_for > $1 AND held_for <> ''`, []any{last}, &last)
 		if err != nil || last == "" {
 			return reasons, err
 		}

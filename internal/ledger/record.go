@@ -16,7 +16,6 @@ type record struct {
 	epoch   int64
 	ticket  int64
 	heldFor string
-	outages int
 	owner   string // of its lease
 	fileKey string
 }
@@ -60,11 +59,13 @@ func problemText(e *offprint.Error) string {
 	return text(problem{e.Code, e.Title, e.Detail, e.Fields, e.TraceID})
 }
 
-// text is how a structured value is kept; read reads it, and nothing of nothing.
+// text is how a structured value of our own is kept; read reads it, and nothing
+// of nothing. What somebody asks for is marshaled where they can be told: see
+// Ledger.asking.
 func text(v any) string {
 	b, err := json.Marshal(v)
 	if err != nil {
-		panic(err) // our own types always marshal
+		panic(err) // strings, numbers and times always marshal
 	}
 	return string(b)
 }
@@ -91,7 +92,7 @@ func scan(row interface{ Scan(...any) error }) (record, error) {
 	var next, until, expires, created, started, finished, asOf, exact, liveAsOf, liveRevision int64
 	var percent, livePercent int
 	err := row.Scan(&r.ID, &r.Report, &r.Version, &r.Title, &metadata, &asking, &r.State, &r.epoch, &r.ticket, &r.heldFor,
-		&r.Failures, &r.outages, &r.Losses, &next, &until, &percent, &r.Outcome, &warnings, &trouble,
+		&r.Failures, &r.Outages, &r.Losses, &next, &until, &percent, &r.Outcome, &warnings, &trouble,
 		&file, &r.fileKey, &fileState, &expires, &created, &started, &finished, &asOf, &r.Revision,
 		&r.owner, &r.Phase, &r.Progress.Rows, &r.Progress.RowsTotal, &exact, &r.Progress.Bytes, &livePercent, &liveAsOf, &liveRevision)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -112,7 +113,7 @@ func (r *record) decode(asking, metadata, warnings, trouble, file, fileState str
 	var a asked
 	err := errors.Join(read(asking, &a), read(metadata, &r.Metadata), read(warnings, &r.Warnings))
 	if err != nil {
-		return fmt.Errorf("read the record of %s: %w", r.ID, err)
+		return unreadable{fmt.Errorf("read the record of %s: %w", r.ID, err)}
 	}
 	a.into(&r.Run)
 	if trouble != "" {
@@ -127,7 +128,12 @@ func (r *record) decode(asking, metadata, warnings, trouble, file, fileState str
 		r.Progress = offprint.Progress{Rows: r.File.Rows, RowsTotal: r.File.Rows, Exact: true, Bytes: r.File.Bytes}
 	}
 	if err != nil {
-		return fmt.Errorf("read the record of %s: %w", r.ID, err)
+		return unreadable{fmt.Errorf("read the record of %s: %w", r.ID, err)}
 	}
 	return nil
 }
+
+// unreadable is the error of one record, and says nothing of the others.
+type unreadable struct{ error }
+
+func (u unreadable) Unwrap() error { return u.error }

@@ -94,7 +94,7 @@ func (l *Ledger) Judge(ctx context.Context, run string, epoch int64) (Verdict, e
 
 func (l *Ledger) judgeErased(ctx context.Context, run string) (Verdict, error) {
 	var n int
-	err := l.reader.QueryRowContext(ctx, `SELECT count(*) FROM erased WHERE id = $1`, run).Scan(&n)
+	err := one(ctx, l.reader, `SELECT count(*) FROM erased WHERE id = $1`, []any{run}, &n)
 	if err != nil {
 		return Unknown, fmt.Errorf("judge %s: %w", run, err)
 	}
@@ -112,14 +112,15 @@ func (l *Ledger) Forget(ctx context.Context, limit int) (n int, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("find old records: %w", err)
 	}
+	var errs []error
 	for _, id := range old {
 		err := l.tx(ctx, "forget", func(tx *sql.Tx) error { return l.forget(ctx, tx, id) })
-		if err != nil {
-			return n, err
+		if err == nil {
+			n++
 		}
-		n++
+		errs = append(errs, err)
 	}
-	return n, nil
+	return n, errors.Join(errs...)
 }
 
 // forgettable finds by id, which grows with time: no index is needed, and
@@ -130,7 +131,7 @@ func (l *Ledger) forgettable(ctx context.Context, before time.Time, limit int) (
 		`SELECT id FROM runs WHERE id < $1 AND created < $2 AND finished > 0 AND file_state IN ('', 'deleted') ORDER BY id LIMIT $3`,
 		`SELECT id FROM erased WHERE id < $1 AND created < $2 ORDER BY id LIMIT $3`,
 	} {
-		err := l.each(ctx, text, []any{bound, stamp(before), limit - len(ids)}, func(rows *sql.Rows) error {
+		err := each(ctx, l.reader, text, []any{bound, stamp(before), limit - len(ids)}, func(rows *sql.Rows) error {
 			var id string
 			err := rows.Scan(&id)
 			ids = append(ids, id)
@@ -160,7 +161,7 @@ func (l *Ledger) forget(ctx context.Context, tx *sql.Tx, id string) error {
 	if _, err := tx.ExecContext(ctx, `DELETE FROM erased WHERE id = $1`, id); err != nil {
 		return err
 	}
-	r, err := scan(tx.QueryRowContext(ctx, find+`WHERE r.id = $1`, id))
+	r, err := lock(ctx, tx, id)
 	if errors.Is(err, errNoRun) {
 		return nil
 	}
@@ -179,13 +180,14 @@ type Download struct {
 	Bytes int64
 }
 
-// Downloaded records a download; without a time it was now.
+// Downloaded records a download; without a time it was now. Of a run that was
+// erased meanwhile nothing is kept.
 func (l *Ledger) Downloaded(ctx context.Context, d Download) error {
 	if d.At.IsZero() {
 		d.At = l.now()
 	}
-	_, err := l.db.ExecContext(ctx, `INSERT INTO downloads (id, run, user_id, address, downloaded, bytes) VALUES ($1, $2, $3, $4, $5, $6)`,
-		newID(""), d.Run, d.User, d.From, stamp(d.At), d.Bytes)
+	_, err := l.db.ExecContext(ctx, `INSERT INTO downloads (id, run, user_id, address, downloaded, bytes) SELECT $1, id, $2, $3, $4, $5 FROM runs WHERE id = $6`,
+		newID(""), d.User, d.From, stamp(d.At), d.Bytes, d.Run)
 	if err != nil {
 		return fmt.Errorf("record a download of %s: %w", d.Run, err)
 	}
@@ -195,7 +197,7 @@ func (l *Ledger) Downloaded(ctx context.Context, d Download) error {
 // Downloads are the run's downloads, the latest 1,000, newest first.
 func (l *Ledger) Downloads(ctx context.Context, run string) ([]Download, error) {
 	var all []Download
-	err := l.each(ctx, `SELECT user_id, address, downloaded, bytes FROM downloads WHERE run = $1 ORDER BY id DESC LIMIT 1000`, []any{run}, func(rows *sql.Rows) error {
+	err := each(ctx, l.reader, `SELECT user_id, address, downloaded, bytes FROM downloads WHERE run = $1 ORDER BY id DESC LIMIT 1000`, []any{run}, func(rows *sql.Rows) error {
 		d := Download{Run: run}
 		var when int64
 		err := rows.Scan(&d.User, &d.From, &when, &d.Bytes)

@@ -76,11 +76,14 @@ func TestAFileExpiresAndGoes(t *testing.T) {
 		}
 		fileIs(offprint.Available, Live)
 		c.add(time.Hour)
+		longer = c.now().Add(time.Hour)
+		_, err := l.Amend(ctx, id, Amendment{Expires: &longer}) // its time has come, though nobody has expired it yet
+		b.wantCode(err, offprint.Expired)
 		if n, err := l.Expire(ctx, 10); err != nil || n != 1 {
 			t.Errorf("expired %d, %v; want 1", n, err)
 		}
 		fileIs(offprint.FileExpired, Live)
-		_, err := l.Amend(ctx, id, Amendment{Expires: &longer})
+		_, err = l.Amend(ctx, id, Amendment{Expires: &longer})
 		b.wantCode(err, offprint.Expired)
 
 		if runs, err := l.Doomed(ctx, time.Hour, 10); err != nil || len(runs) != 0 {
@@ -161,6 +164,12 @@ func TestAFileIsDeletedAndARunErased(t *testing.T) {
 		_, err = l.Get(ctx, id)
 		b.wantCode(err, offprint.NotFound)
 		b.wantCode(l.Erase(ctx, id), offprint.NotFound)
+		if err := l.Downloaded(ctx, Download{Run: id, User: "ann"}); err != nil { // which had begun before
+			t.Fatal(err)
+		}
+		if all, err := l.Downloads(ctx, id); err != nil || len(all) != 0 {
+			t.Errorf("downloads of an erased run %+v, %v", all, err)
+		}
 		_, err = l.Accept(ctx, keyed("k", ""))
 		b.wantCode(err, offprint.Expired)
 		if verdict, err := l.Judge(ctx, id, 1); err != nil || verdict != Dead {
@@ -264,8 +273,18 @@ func TestAPIKeys(t *testing.T) {
 		_, err = l.KeyByHash(ctx, []byte("two"))
 		b.wantCode(err, offprint.Unauthenticated)
 		b.wantCode(l.RevokeKey(ctx, "key_none"), offprint.NotFound)
+
+		// A key is good though its use cannot be written.
+		busy, err := l.AddKey(ctx, APIKey{Name: "busy", Who: who}, []byte("three"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.refuse(l, "api_keys", "last_used", ` > 0`)
+		if got, err := l.KeyByHash(ctx, []byte("three")); err != nil || got.ID != busy.ID {
+			t.Errorf("key %+v, %v", got, err)
+		}
 		keys, err := l.Keys(ctx)
-		if err != nil || len(keys) != 2 || keys[0].Name != "ci" || keys[1].Revoked.IsZero() {
+		if err != nil || len(keys) != 3 || keys[0].Name != "ci" || keys[1].Revoked.IsZero() {
 			t.Errorf("keys %+v, %v", keys, err)
 		}
 	})

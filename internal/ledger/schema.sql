@@ -41,6 +41,8 @@ CREATE TABLE runs (
 	revision     BIGINT NOT NULL DEFAULT 1
 ){keyed};
 CREATE INDEX runs_of_user ON runs (tenant, user_id, id);
+CREATE INDEX runs_of_user_by_state ON runs (tenant, user_id, state, id);
+CREATE INDEX runs_of_user_by_report ON runs (tenant, user_id, report, id);
 CREATE INDEX runs_changed ON runs (changed);
 CREATE INDEX runs_ended_of_user ON runs (tenant, user_id, changed) WHERE finished > 0;
 CREATE INDEX runs_open_of_user ON runs (tenant, user_id, id) WHERE finished = 0;
@@ -110,7 +112,7 @@ CREATE TABLE notices (
 	attempt      BIGINT NOT NULL,            -- the fence: grows with each ticket
 	tries        BIGINT NOT NULL DEFAULT 0,
 	ticket       BIGINT NOT NULL,
-	lease_until  BIGINT NOT NULL DEFAULT 0,  -- of telling, by the database's clock
+	lease_until  BIGINT NOT NULL DEFAULT 0,  -- of telling, by the database's clock; beats renew it
 	last_answer  TEXT   NOT NULL DEFAULT '',
 	created      BIGINT NOT NULL,
 	give_up      BIGINT NOT NULL,

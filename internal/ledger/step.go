@@ -29,7 +29,15 @@ type makeTicket struct {
 
 func (makeTicket) Kind() string { return makeQueue }
 
-func (makeTicket) opts(from time.Time) *river.InsertOpts { return ticketOpts(makeQueue, from) }
+// opts put a run that was fetched before first again: it came before those that
+// were not.
+func (t makeTicket) opts(from time.Time) *river.InsertOpts {
+	o := ticketOpts(makeQueue, from)
+	if o.Priority = 1; t.Epoch == 1 {
+		o.Priority = 2
+	}
+	return o
+}
 
 // A tellTicket says: somebody please send this notice, if this is still its attempt.
 type tellTicket struct {
@@ -119,11 +127,11 @@ func (l *Ledger) endLeft(ctx context.Context, tx *sql.Tx, r *record, was left, e
 	happened, err := exec(ctx, tx, `UPDATE runs SET state = $1, ticket = 0, held_for = '', held_until = 0, next_attempt = 0, retry_until = 0,
 		failures = failures + $2, losses = losses + $3, outcome = $4, warnings = $5, problem = $6,
 		file = $7, file_key = $8, file_state = $9, expires = $10, as_of = $11, finished = $12, changed = $12,
-		revision = 1 + CASE WHEN revision < $13 THEN $13 ELSE revision END
+		revision = 1 + CASE WHEN revision < $13 THEN $13 ELSE revision END, percent = CASE WHEN percent < $17 THEN $17 ELSE percent END
 		WHERE id = $14 AND epoch = $15 AND state = $16 AND finished = 0`,
 		string(e.state), e.failures, e.losses, string(made.Outcome), warnings, problemText(e.problem),
 		file, made.File.Key, fileState, stamp(made.Expires), max(stamp(made.AsOf), was.asOf), now,
-		was.revision, r.ID, r.epoch, string(r.State))
+		was.revision, r.ID, r.epoch, string(r.State), was.percent)
 	if err != nil {
 		return err
 	}
@@ -217,22 +225,32 @@ func (l *Ledger) cancelTicket(ctx context.Context, tx *sql.Tx, ticket int64) err
 	return err
 }
 
-// writeNotices queues word of an end to everybody who is to know.
+// writeNotices queues word of an end to everybody who is to know. One that
+// cannot be stored keeps the run from ending no more than it could be sent.
 func (l *Ledger) writeNotices(ctx context.Context, tx *sql.Tx, r *offprint.Run, end offprint.State) error {
-	now := l.now()
 	for _, address := range slices.Compact(slices.Sorted(slices.Values(r.Notify))) {
-		ticket := tellTicket{newID("ntc_"), 1}
-		inserted, err := l.queue.InsertTx(ctx, tx, ticket, ticket.opts(time.Time{}))
-		if err != nil {
-			return err
+		err := apart(ctx, tx, func() error { return l.writeNotice(ctx, tx, r, end, address) })
+		if badData(err) {
+			l.o.Log.ErrorContext(ctx, "a notice cannot be stored, and the run ends without it", "run", r.ID, "err", err)
+			continue
 		}
-		_, err = tx.ExecContext(ctx, `INSERT INTO notices (id, run, event, address, state, attempt, ticket, created, give_up) VALUES ($1, $2, $3, $4, 'waiting', 1, $5, $6, $7)`,
-			ticket.Notice, r.ID, "run."+string(end), address, inserted.Job.ID, stamp(now), stamp(now.Add(l.o.GiveUp)))
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (l *Ledger) writeNotice(ctx context.Context, tx *sql.Tx, r *offprint.Run, end offprint.State, address string) error {
+	now := l.now()
+	ticket := tellTicket{newID("ntc_"), 1}
+	inserted, err := l.queue.InsertTx(ctx, tx, ticket, ticket.opts(time.Time{}))
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO notices (id, run, event, address, state, attempt, ticket, created, give_up) VALUES ($1, $2, $3, $4, 'waiting', 1, $5, $6, $7)`,
+		ticket.Notice, r.ID, "run."+string(end), address, inserted.Job.ID, stamp(now), stamp(now.Add(l.o.GiveUp)))
+	return err
 }
 
 // backoff is the pause after so many tries that failed, spread so that those

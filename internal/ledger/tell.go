@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -30,6 +32,7 @@ type notice struct {
 	ticket  int64
 	tries   int
 	giveUp  time.Time
+	answer  string
 }
 
 // Work claims the notice, sends it, and records what came of it.
@@ -45,14 +48,16 @@ func (t *teller) Work(ctx context.Context, job *river.Job[tellTicket]) error {
 	if err != nil {
 		return err
 	}
-	run, err := w.Get(ctx, n.runID)
+	w.keepTelling(job.Args)
+	defer w.dropTelling(job.Args)
+	run, err := w.inside(ctx, n.runID)
 	if errors.Is(err, errNoRun) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	n.Run = &run
+	n.Run = &run.Run
 	said := w.tell(ctx, n)
 	if said != nil {
 		w.o.Log.WarnContext(ctx, "a notice was not delivered", "run", run.ID, "notice", n.ID, "try", n.tries, "err", said)
@@ -60,21 +65,41 @@ func (t *teller) Work(ctx context.Context, job *river.Job[tellTicket]) error {
 	return w.told(context.WithoutCancel(ctx), job, n, said)
 }
 
-// claim takes the notice for one try, by its attempt; a stale ticket gets
-// nothing.
+func (w *work) keepTelling(t tellTicket) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.telling[t] = struct{}{}
+}
+
+func (w *work) dropTelling(t tellTicket) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.telling, t)
+}
+
+// claim takes the notice for one try, by its attempt, until beats no longer
+// renew it; a stale ticket gets nothing. A notice whose time is over after
+// some tries, each lost with its process, has failed.
 func (w *work) claim(ctx context.Context, t tellTicket) (n notice, err error) {
 	n = notice{attempt: t.Attempt, Notice: offprint.Notice{ID: t.Notice}}
-	err = w.tx(ctx, "claim a notice", func(tx *sql.Tx) error {
+	over := false
+	err = w.step(ctx, "claim a notice", func(ctx context.Context, tx *sql.Tx) error {
 		var giveUp int64
 		err := tx.QueryRowContext(ctx, `UPDATE notices SET state = 'telling', tries = tries + 1, lease_until = `+w.clock+` + $1
 			WHERE id = $2 AND attempt = $3 AND state = 'waiting' RETURNING run, event, address, tries, give_up`,
-			(tellLimit+w.o.Lease).Microseconds(), n.ID, n.attempt).Scan(&n.runID, &n.Event, &n.Address, &n.tries, &giveUp)
+			w.o.Lease.Microseconds(), n.ID, n.attempt).Scan(&n.runID, &n.Event, &n.Address, &n.tries, &giveUp)
 		n.giveUp = at(giveUp)
 		if errors.Is(err, sql.ErrNoRows) {
 			return errNotOurs
 		}
-		return err
+		if over = n.tries > 1 && !w.now().Before(n.giveUp); err != nil || !over {
+			return err
+		}
+		return settleNotice(ctx, tx, n, `state = 'failed', next_attempt = $3`, 0)
 	})
+	if err == nil && over {
+		err = errNotOurs
+	}
 	var unknown unknownOutcome
 	if errors.As(err, &unknown) {
 		err = w.claimed(ctx, n)
@@ -85,7 +110,7 @@ func (w *work) claim(ctx context.Context, t tellTicket) (n notice, err error) {
 // claimed reads back: nobody else has a ticket of this attempt.
 func (w *work) claimed(ctx context.Context, n notice) error {
 	var state string
-	err := w.reader.QueryRowContext(ctx, `SELECT state FROM notices WHERE id = $1 AND attempt = $2`, n.ID, n.attempt).Scan(&state)
+	err := one(ctx, w.inner, `SELECT state FROM notices WHERE id = $1 AND attempt = $2`, []any{n.ID, n.attempt}, &state)
 	if err == nil && state != "telling" {
 		err = errNotOurs
 	}
@@ -107,29 +132,29 @@ func (w *work) tell(ctx context.Context, n notice) (err error) {
 }
 
 // told records what came of a try. While the ledger does not answer it tries
-// again, so that a notice is sent twice only if the process ends in between.
+// again, and the beats renew its claim, so that a notice is sent twice only if
+// the process ends in between, or the ledger is silent for too long.
 func (w *work) told(ctx context.Context, job *river.Job[tellTicket], n notice, said error) error {
-	last := time.Now().Add(tellLimit)
+	last := time.Now().Add(w.contact)
 	for {
 		err := w.toldOnce(ctx, job, n, said)
-		if err == nil || errors.Is(err, errNotOurs) || time.Now().After(last) {
+		if err == nil || errors.Is(err, errNotOurs) || badData(err) || time.Now().After(last) || w.closing.Err() != nil {
 			return ignore(err, errNotOurs)
 		}
+		w.o.Log.WarnContext(ctx, "the ledger does not take what came of a notice; trying again", "notice", n.ID, "err", err)
 		pause(ctx, time.Second)
 	}
 }
 
 func (w *work) toldOnce(ctx context.Context, job *river.Job[tellTicket], n notice, said error) error {
-	ctx, cancel := context.WithTimeout(ctx, stepLimit)
-	defer cancel()
-	return w.tx(ctx, "told", func(tx *sql.Tx) error {
+	return w.step(ctx, "told", func(ctx context.Context, tx *sql.Tx) error {
 		var err error
 		next, again := w.nextTry(n, said)
 		switch {
 		case said == nil:
 			err = settleNotice(ctx, tx, n, `state = 'delivered', delivered = $3, last_answer = $4`, stamp(w.now()), "")
 		case again:
-			err = w.retellAt(ctx, tx, n, next, answerOf(said))
+			err = w.retellAt(ctx, tx, n, `state = 'telling'`, next, answerOf(said))
 		default:
 			err = settleNotice(ctx, tx, n, `state = 'failed', next_attempt = $3, last_answer = $4`, 0, answerOf(said))
 		}
@@ -166,37 +191,41 @@ func (w *work) nextTry(n notice, said error) (next time.Time, again bool) {
 // mostUncounted is how often a notice is tried whose error is our own.
 const mostUncounted = 5
 
-// answerOf is what of an error may be shown.
+// answerOf is what of an error may be shown, and kept: some of it may be what
+// a machine elsewhere said.
 func answerOf(err error) string {
+	const most = 1000
 	var e *offprint.Error
 	if errors.As(err, &e) {
-		return e.Detail
+		clean := []rune(strings.ReplaceAll(strings.ToValidUTF8(e.Detail, "\uFFFD"), "\x00", ""))
+		return string(clean[:min(len(clean), most)])
 	}
 	return "Something went wrong on our side while this notice was sent."
 }
 
-// retellAt gives a notice its next attempt.
-func (l *Ledger) retellAt(ctx context.Context, tx *sql.Tx, n notice, from time.Time, answer string) error {
+// retellAt gives a notice its next attempt, if its state is as the condition
+// says.
+func (l *Ledger) retellAt(ctx context.Context, tx *sql.Tx, n notice, condition string, from time.Time, answer string) error {
 	ticket := tellTicket{n.ID, n.attempt + 1}
 	inserted, err := l.queue.InsertTx(ctx, tx, ticket, ticket.opts(from))
 	if err != nil {
 		return err
 	}
 	happened, err := exec(ctx, tx, `UPDATE notices SET state = 'waiting', attempt = attempt + 1, ticket = $1, next_attempt = $2, last_answer = $3, lease_until = 0
-		WHERE id = $4 AND attempt = $5`, inserted.Job.ID, stamp(from), answer, n.ID, n.attempt)
+		WHERE id = $4 AND attempt = $5 AND (`+condition+`)`, inserted.Job.ID, stamp(from), answer, n.ID, n.attempt)
 	if err == nil && !happened {
 		err = errNotOurs
 	}
 	return err
 }
 
-// retell gives another ticket to the notices whose teller is gone.
+// retell gives another ticket to the notices whose teller is gone. What it
+// believes lost it renews first, if it is this process's own.
 func (r *reaper) retell(ctx context.Context) error {
 	var lost []notice
-	err := r.each(ctx, `SELECT n.id, n.attempt, n.ticket FROM notices n LEFT JOIN river_job j ON j.id = n.ticket AND j.state NOT IN ('completed', 'cancelled', 'discarded')
-		WHERE n.state = 'waiting' AND j.id IS NULL OR n.state = 'telling' AND n.lease_until < `+r.clock+` LIMIT $1`, []any{mostReaped}, func(rows *sql.Rows) error {
-		var n notice
-		err := rows.Scan(&n.ID, &n.attempt, &n.ticket)
+	err := each(ctx, r.inner, `SELECT n.id, n.attempt, n.ticket, n.last_answer FROM notices n LEFT JOIN river_job j ON j.id = n.ticket AND j.state NOT IN ('completed', 'cancelled', 'discarded')
+		WHERE n.state IN ('waiting', 'telling') AND (n.state = 'waiting' AND j.id IS NULL OR n.state = 'telling' AND n.`+r.lapsed()+`) LIMIT $1`, []any{mostReaped}, func(rows *sql.Rows) error {
+		n, err := scanLost(rows)
 		lost = append(lost, n)
 		return err
 	})
@@ -207,18 +236,30 @@ func (r *reaper) retell(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, n := range append(lost, unclaimed...) {
-		err := r.tx(ctx, "retell", func(tx *sql.Tx) error {
-			if err := r.cancelTicket(ctx, tx, n.ticket); err != nil {
-				return err
-			}
-			return r.retellAt(ctx, tx, n, time.Time{}, "")
-		})
-		if err := ignore(err, errNotOurs); err != nil {
+	if lost = append(lost, unclaimed...); len(lost) == 0 {
+		return nil
+	}
+	if err := r.renew(ctx); err != nil {
+		return err
+	}
+	return r.oneByOne(ctx, len(lost), func(i int) error { return r.retellOne(ctx, lost[i]) })
+}
+
+// retellOne asks once more whether the notice is lost: its teller may just have
+// come back. It takes the notice first and its ticket then, as every step does.
+func (r *reaper) retellOne(ctx context.Context, n notice) error {
+	return r.tx(ctx, "retell", func(tx *sql.Tx) error {
+		err := r.retellAt(ctx, tx, n, `state = 'waiting' OR state = 'telling' AND `+r.lapsed(), time.Time{}, n.answer)
+		if err != nil {
 			return err
 		}
-	}
-	return nil
+		return r.cancelTicket(ctx, tx, n.ticket)
+	})
+}
+
+func scanLost(rows *sql.Rows) (n notice, err error) {
+	err = rows.Scan(&n.ID, &n.attempt, &n.ticket, &n.answer)
+	return n, err
 }
 
 // unclaimed are the notices whose ticket was fetched and not claimed for a
@@ -226,10 +267,9 @@ func (r *reaper) retell(ctx context.Context) error {
 func (r *reaper) unclaimed(ctx context.Context) (late []notice, err error) {
 	now := time.Now()
 	seen := map[int64]time.Time{}
-	err = r.each(ctx, `SELECT n.id, n.attempt, n.ticket FROM river_job j JOIN notices n ON n.id = j.args ->> 'notice'
+	err = each(ctx, r.inner, `SELECT n.id, n.attempt, n.ticket, n.last_answer FROM river_job j JOIN notices n ON n.id = j.args ->> 'notice'
 		WHERE j.state = 'running' AND j.queue = 'tell' AND n.state = 'waiting' AND n.ticket = j.id`, nil, func(rows *sql.Rows) error {
-		var n notice
-		err := rows.Scan(&n.ID, &n.attempt, &n.ticket)
+		n, err := scanLost(rows)
 		since, known := r.seenTell[n.ticket]
 		if !known {
 			since = now
@@ -246,19 +286,24 @@ func (r *reaper) unclaimed(ctx context.Context) (late []notice, err error) {
 	return late, nil
 }
 
-// cancelNotices makes the tickets of a run's open notices worthless.
-func (l *Ledger) cancelNotices(ctx context.Context, tx *sql.Tx, run string) error {
-	rows, err := tx.QueryContext(ctx, `SELECT ticket FROM notices WHERE run = $1 AND state IN ('waiting', 'telling')`, run)
+// deleteNotices deletes a run's notices, and makes the tickets of those still
+// open worthless.
+func (l *Ledger) deleteNotices(ctx context.Context, tx *sql.Tx, run string) error {
+	rows, err := tx.QueryContext(ctx, `DELETE FROM notices WHERE run = $1 RETURNING state, ticket`, run)
 	if err != nil {
-		return err
+		return fmt.Errorf("delete the notices: %w", err)
 	}
 	var tickets []int64
 	err = eachRow(rows, func(rows *sql.Rows) error {
+		var state string
 		var ticket int64
-		err := rows.Scan(&ticket)
-		tickets = append(tickets, ticket)
+		err := rows.Scan(&state, &ticket)
+		if state == "waiting" || state == "telling" {
+			tickets = append(tickets, ticket)
+		}
 		return err
 	})
+	slices.Sort(tickets)
 	for _, ticket := range tickets {
 		err = errors.Join(err, l.cancelTicket(ctx, tx, ticket))
 	}
@@ -281,7 +326,7 @@ type NoticeRecord struct {
 // Notices are the run's notices, by event and address.
 func (l *Ledger) Notices(ctx context.Context, run string) ([]NoticeRecord, error) {
 	var all []NoticeRecord
-	err := l.each(ctx, `SELECT id, event, address, state, tries, last_answer, created, delivered, next_attempt FROM notices WHERE run = $1 ORDER BY event, address`,
+	err := each(ctx, l.reader, `SELECT id, event, address, state, tries, last_answer, created, delivered, next_attempt FROM notices WHERE run = $1 ORDER BY event, address`,
 		[]any{run}, func(rows *sql.Rows) error {
 			var n NoticeRecord
 			var created, delivered, next int64
@@ -313,6 +358,6 @@ func (l *Ledger) ReplayNotice(ctx context.Context, run, id string) error {
 			stamp(l.now().Add(l.o.GiveUp)), id, n.attempt); err != nil {
 			return err
 		}
-		return l.retellAt(ctx, tx, n, time.Time{}, "")
+		return l.retellAt(ctx, tx, n, `state IN ('delivered', 'failed')`, time.Time{}, "")
 	})
 }

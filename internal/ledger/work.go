@@ -66,6 +66,9 @@ type Job struct {
 	changed  bool // since the last beat
 }
 
+// ticket is the right to make the run, which a later epoch of it is not.
+func (j *Job) ticket() makeTicket { return makeTicket{j.Run.ID, j.is.epoch} }
+
 // Blob is where the run's file of that name goes: <run>/<epoch>/<name>.
 func (j *Job) Blob(name string) string {
 	return j.Run.ID + "/" + strconv.FormatInt(j.is.epoch, 10) + "/" + name
@@ -94,7 +97,6 @@ func (j *Job) At(asOf time.Time) {
 const (
 	fetchCooldown = 2 * time.Millisecond
 	fetchPoll     = 300 * time.Millisecond
-	stepLimit     = 15 * time.Second // for one transaction of a worker
 )
 
 // work is one call of Work.
@@ -106,7 +108,8 @@ type work struct {
 	name   string
 
 	mu       sync.Mutex
-	held     map[string]*Job // what is being made here, by run
+	held     map[makeTicket]*Job     // what is being made here
+	telling  map[tellTicket]struct{} // and sent
 	draining atomic.Bool
 }
 
@@ -114,7 +117,7 @@ type work struct {
 // them, waits Drain for those at hand, puts back in the queue what is not
 // done by then, and returns when all are back.
 func (l *Ledger) Work(ctx context.Context, o Workers) error {
-	w := &work{Ledger: l, Workers: o, name: newID(""), held: map[string]*Job{}}
+	w := &work{Ledger: l, Workers: o, name: newID(""), held: map[makeTicket]*Job{}, telling: map[tellTicket]struct{}{}}
 	if w.TellSlots <= 0 {
 		w.TellSlots = 4
 	}
@@ -180,23 +183,20 @@ func (w *work) attend(ctx context.Context) error {
 }
 
 // drain ends the work in order: no new tickets, time for what is at hand, its
-// way back into the queue. Cancel and the beats go on meanwhile.
+// way back into the queue. Cancel and the beats go on meanwhile. River removes
+// one queue at a time; tickets of the queue that waited for the other would be
+// fetched and handed on for ever, so those of reports come first.
 func (w *work) drain(ctx context.Context) error {
 	w.draining.Store(true)
 	deadline := time.AfterFunc(w.Drain, func() { w.cancelAll(ErrDrain) })
 	defer deadline.Stop()
 	limit, cancel := context.WithTimeout(ctx, w.Drain+stepLimit)
 	defer cancel()
-	var queues sync.WaitGroup
-	errs := make([]error, 2)
-	for i, queue := range []string{makeQueue, tellQueue} {
-		if queue == makeQueue && w.Slots == 0 {
-			continue
-		}
-		queues.Go(func() { errs[i] = w.remove(limit, queue) })
+	var err error
+	if w.Slots > 0 {
+		err = w.remove(limit, makeQueue)
 	}
-	queues.Wait()
-	if err := errors.Join(errs...); err != nil {
+	if err := errors.Join(err, w.remove(limit, tellQueue)); err != nil {
 		w.o.Log.ErrorContext(ctx, "some work did not end in time; the reaper will find it", "err", err)
 	}
 	stop, cancel := context.WithTimeout(ctx, stepLimit)

@@ -99,7 +99,7 @@ func TestANoticeIsTriedAgain(t *testing.T) {
 		ids := make(chan string, 10)
 		b.work(l, Workers{Slots: 1, Make: makeAtOnce, Tell: func(_ context.Context, n offprint.Notice) error {
 			if strings.HasPrefix(n.Address, "bad") {
-				return offprint.Errorf(offprint.BadParameter, "There is no such mailbox.")
+				return offprint.Errorf(offprint.BadParameter, "%s", "No such\x00 box\xff: "+strings.Repeat("ü", 2000)) // as a machine may answer
 			}
 			ids <- n.ID
 			if tries.Add(1) < 3 {
@@ -117,7 +117,7 @@ func TestANoticeIsTriedAgain(t *testing.T) {
 			notices, err = l.Notices(t.Context(), id)
 			return err == nil && len(notices) == 2 && notices[0].State == "failed" && notices[1].State == "delivered"
 		})
-		if n := notices[0]; n.Attempts != 1 || n.LastAnswer != "There is no such mailbox." {
+		if n := notices[0]; n.Attempts != 1 || n.LastAnswer != "No such box\uFFFD: "+strings.Repeat("ü", 986) {
 			t.Errorf("failed: %+v", n)
 		}
 		if n := notices[1]; n.Attempts != 3 || n.Delivered.IsZero() {
@@ -148,15 +148,15 @@ func TestErrorsDecide(t *testing.T) {
 		giveUp   time.Duration
 		state    offprint.State
 		code     offprint.Code
-		attempt  int
+		attempt  int // 0: any
 		failures int
 	}{
 		{name: "what is internal is tried again", errs: []error{errors.New("oops"), errors.New("oops")}, state: offprint.Succeeded, attempt: 3, failures: 2},
-		{name: "and counted", errs: []error{errors.New("1"), errors.New("2"), errors.New("3")}, state: offprint.Failed, code: offprint.Internal, attempt: 4, failures: 3},
+		{name: "and counted", errs: []error{errors.New("1"), errors.New("2"), errors.New("3")}, state: offprint.Failed, code: offprint.Internal, attempt: 3, failures: 3},
 		{name: "a panic is internal", errs: []error{errPanic}, state: offprint.Succeeded, attempt: 2, failures: 1},
 		{name: "so is a goroutine that ends", errs: []error{errExit}, state: offprint.Succeeded, attempt: 2, failures: 1},
-		{name: "a source that is down is not", errs: []error{unavailable, unavailable, unavailable, unavailable}, state: offprint.Succeeded, attempt: 1},
-		{name: "until give_up", errs: []error{unavailable, unavailable}, giveUp: time.Nanosecond, state: offprint.Failed, code: offprint.SourceUnavailable, attempt: 1},
+		{name: "a source that is down is not", errs: []error{unavailable, unavailable, unavailable, unavailable}, state: offprint.Succeeded, attempt: 5},
+		{name: "until give_up", errs: []error{unavailable, unavailable}, giveUp: time.Nanosecond, state: offprint.Failed, code: offprint.SourceUnavailable}, // at the first attempt or the second
 		{name: "a bad query is final", errs: []error{fmt.Errorf("query: %w", badQuery)}, state: offprint.Failed, code: offprint.BadQuery, attempt: 1},
 		{name: "an unknown version comes back", errs: []error{fmt.Errorf("compile: %w", offprint.ErrUnknownVersion)}, state: offprint.Succeeded, attempt: 1},
 	}
@@ -180,7 +180,7 @@ func TestErrorsDecide(t *testing.T) {
 				a.Run.MaxAttempts, a.Run.Notify = 3, []string{"x:y"}
 				id := b.accept(l, a)
 				r := b.until(l, id, "final", func(r offprint.Run) bool { return r.State.Final() })
-				if r.State != tt.state || r.Attempt() != tt.attempt || r.Failures != tt.failures || r.Losses != 0 {
+				if r.State != tt.state || tt.attempt > 0 && r.Attempt() != tt.attempt || r.Failures != tt.failures || r.Losses != 0 {
 					t.Errorf("%s after attempt %d, %d failures; want %s, %d, %d", r.State, r.Attempt(), r.Failures, tt.state, tt.attempt, tt.failures)
 				}
 				if tt.code == "" && r.Problem != nil || tt.code != "" && (r.Problem == nil || r.Problem.Code != tt.code || r.Problem.TraceID == "") {

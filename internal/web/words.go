@@ -207,7 +207,7 @@ func waiting(r *offprint.Run, ahead desk.Outlook) []piece {
 	if !r.RetryUntil.IsZero() {
 		return append(pieces, text(", until "), clock(r.RetryUntil))
 	}
-	return append(pieces, text(" (%d of %d)", r.Attempt(), r.MaxAttempts))
+	return append(pieces, text(" (%d of %d)", r.Failures+1, r.MaxAttempts))
 }
 
 func making(r *offprint.Run, ahead desk.Outlook, to *reader) string {

@@ -1,0 +1,301 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/offprint/offprint"
+)
+
+// TestRunsAreMadeInTheOrderTheyCame asks in one batch, whose keys are in
+// another order, and hands the second back once it has been taken.
+func TestRunsAreMadeInTheOrderTheyCame(t *testing.T) {
+	onEach(t, func(t *testing.T, b *bench) {
+		l, f := b.openFailing(quick())
+		const n = 5
+		holding := make(chan struct{})
+		f.set("accept: before commit", func() error { // all others in one batch behind this one
+			f.set("accept: before commit", nil)
+			close(holding)
+			b.eventually("all wait", func() bool { return len(l.asked) == n })
+			return nil
+		})
+		first := make(chan string, 1)
+		go func() { a, _ := l.Accept(t.Context(), ask()); first <- a.Run.ID }()
+		<-holding
+		var all sync.WaitGroup
+		for i := range n {
+			all.Go(func() {
+				if _, err := l.Accept(t.Context(), keyed(fmt.Sprint(i), "")); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		<-first
+		runs, _, err := l.List(t.Context(), Filter{})
+		if err != nil || len(runs) != n+1 {
+			t.Fatalf("%d runs, %v", len(runs), err)
+		}
+		want := make([]string, 0, n+1)
+		for _, r := range slices.Backward(runs) {
+			want = append(want, r.ID)
+		}
+		var mu sync.Mutex
+		var order []string
+		b.work(l, Workers{Slots: 1, Make: func(_ context.Context, j *Job) (Made, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			if j.Run.ID == want[1] && j.Run.Failures == 0 {
+				return Made{}, fmt.Errorf("oops")
+			}
+			order = append(order, j.Run.ID)
+			return csvOf(j), nil
+		}})
+		b.untilState(l, want[n], offprint.Succeeded)
+		mu.Lock()
+		defer mu.Unlock()
+		if !slices.Equal(order, want) {
+			t.Errorf("made %v\nasked %v", order, want)
+		}
+	})
+}
+
+func TestADrainHandsNothingOnAndOn(t *testing.T) {
+	onEach(t, func(t *testing.T, b *bench) {
+		l := b.open(quick())
+		telling, tell, m := make(chan struct{}, 10), make(chan struct{}), newMakeWhen()
+		stop := b.work(l, Workers{Slots: 2, Make: m.make, Tell: func(context.Context, offprint.Notice) error {
+			telling <- struct{}{}
+			<-tell
+			return nil
+		}})
+		a := ask()
+		a.Run.Notify = []string{"x:y"}
+		b.accept(l, a)
+		receive(b, m.began, "begun")
+		m.let <- struct{}{}
+		receive(b, telling, "a slow notice")
+		b.accept(l, ask())
+		receive(b, m.began, "another began")
+		var stopped sync.WaitGroup
+		stopped.Go(stop)
+		time.Sleep(100 * time.Millisecond)
+		ids := make([]string, 5)
+		for i := range ids {
+			ids[i] = b.accept(l, ask())
+		}
+		time.Sleep(time.Second)
+		close(m.let)
+		close(tell)
+		stopped.Wait()
+		for _, id := range ids {
+			if r, err := l.get(t.Context(), id); err != nil || r.epoch > 2 || r.State != offprint.Queued {
+				t.Errorf("it is %s and was handed on %d times, %v", r.State, r.epoch-1, err)
+			}
+		}
+	})
+}
+
+func TestADeafMakeKeepsNoSlotAndNoDrain(t *testing.T) {
+	onEach(t, func(t *testing.T, b *bench) {
+		l := b.open(quick())
+		l.grace = 100 * time.Millisecond
+		m := newMakeWhen()
+		stop := b.work(l, Workers{Slots: 1, Drain: 100 * time.Millisecond, Make: m.makeDeaf})
+		defer close(m.let)
+		canceled := b.accept(l, ask())
+		receive(b, m.began, "begun")
+		if _, err := l.Cancel(t.Context(), canceled); err != nil {
+			t.Fatal(err)
+		}
+		next := b.accept(l, ask())
+		if j := receive(b, m.began, "the next began"); j.Run.ID != next {
+			t.Errorf("%s began, want %s", j.Run.ID, next)
+		}
+		asked := time.Now()
+		stop()
+		if took := time.Since(asked); took > 5*time.Second {
+			t.Errorf("the drain took %v", took)
+		}
+		if r := b.get(l, next); r.State != offprint.Queued || r.Losses != 0 {
+			t.Errorf("it is %s with %d losses", r.State, r.Losses)
+		}
+	})
+}
+
+// TestARunHeldTooLateIsReleased ends the run that another would wait for while
+// the other is on its way to be held.
+func TestARunHeldTooLateIsReleased(t *testing.T) {
+	onEach(t, func(t *testing.T, b *bench) {
+		l, f := b.openFailing(quick())
+		m := newMakeWhen()
+		busy := atomic.Bool{}
+		var first string
+		f.set("hold: before commit", func() error {
+			f.set("hold: before commit", nil)
+			if l.notify != "" { // SQLite has one transaction at a time
+				close(m.let)
+				b.untilState(l, first, offprint.Succeeded)
+				b.eventually("its worker is done", func() bool { return !busy.Load() })
+				time.Sleep(100 * time.Millisecond)
+			}
+			return nil
+		})
+		b.work(l, Workers{Slots: 2, Make: func(ctx context.Context, j *Job) (Made, error) {
+			busy.Store(true)
+			defer busy.Store(false)
+			return m.make(ctx, j)
+		}, Admit: func(offprint.Run) (string, time.Time) {
+			if busy.Load() {
+				return "source:shop", time.Now().Add(time.Hour)
+			}
+			return "", time.Time{}
+		}})
+		first = b.accept(l, ask())
+		receive(b, m.began, "begun")
+		second := b.accept(l, ask())
+		if l.notify == "" {
+			b.eventually("held", func() bool { r, err := l.get(t.Context(), second); return err == nil && r.heldFor != "" })
+			close(m.let)
+		}
+		b.untilState(l, second, offprint.Succeeded)
+	})
+}
+
+// TestAsManyAreReleasedAsEnd lets many runs end at once that others wait for.
+func TestAsManyAreReleasedAsEnd(t *testing.T) {
+	onEach(t, func(t *testing.T, b *bench) {
+		l := b.open(quick())
+		m := newMakeWhen()
+		var inside atomic.Int64
+		b.work(l, Workers{Slots: 6, Make: func(ctx context.Context, j *Job) (Made, error) {
+			inside.Add(1)
+			defer inside.Add(-1)
+			return m.make(ctx, j)
+		}, Admit: func(offprint.Run) (string, time.Time) {
+			if inside.Load() >= 3 {
+				return "source:shop", time.Now().Add(time.Hour)
+			}
+			return "", time.Time{}
+		}})
+		ids := make([]string, 9)
+		for i := range ids {
+			if ids[i] = b.accept(l, ask()); i < 3 {
+				receive(b, m.began, "one that others wait for")
+			}
+		}
+		b.eventually("six are held", func() bool {
+			var n int
+			err := l.reader.QueryRow(`SELECT count(*) FROM runs WHERE held_for <> ''`).Scan(&n)
+			return err == nil && n >= 5 // one may just be tried again
+		})
+		close(m.let)
+		for _, id := range ids {
+			b.untilState(l, id, offprint.Succeeded)
+		}
+	})
+}
+
+func TestACanceledRunReleasesAHeldOne(t *testing.T) {
+	onEach(t, func(t *testing.T, b *bench) {
+		l := b.open(quick())
+		running := b.in(l, offprint.Running) // by a process that is no more
+		held, err := l.get(t.Context(), b.accept(l, ask()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = l.db.ExecContext(t.Context(), `UPDATE runs SET ticket = 0, held_for = 'source:shop', held_until = $1, epoch = epoch + 1 WHERE id = $2`,
+			stamp(time.Now().Add(time.Hour)), held.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.db.ExecContext(t.Context(), `DELETE FROM river_job WHERE id = $1`, held.ticket); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.Cancel(t.Context(), running.ID); err != nil {
+			t.Fatal(err)
+		}
+		if r, err := l.get(t.Context(), held.ID); err != nil || r.heldFor != "" || r.ticket == 0 {
+			t.Errorf("held for %q with ticket %d, %v", r.heldFor, r.ticket, err)
+		}
+	})
+}
+
+func TestALedgerByAnotherNameHasTheSameLock(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	real, other := filepath.Join(dir, "real.db"), filepath.Join(dir, "other.db")
+	if err := os.Symlink(real, other); err != nil {
+		t.Fatal(err)
+	}
+	o := quick()
+	o.Exclusive = true
+	for i, paths := range [][2]string{{other, real}, {real, other}} { // the first finds no file behind the link yet
+		l, err := Open(t.Context(), "sqlite:"+paths[0], o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := &bench{T: t}
+		_, err = Open(t.Context(), "sqlite:"+paths[1], o)
+		b.wantCode(err, offprint.NotConfigured)
+		if err := l.Close(); err != nil {
+			t.Errorf("close %d: %v", i, err)
+		}
+	}
+}
+
+// TestListsReadNoMoreThanTheyShow looks at how SQLite finds the ids of a page;
+// PostgreSQL has the same indexes.
+func TestListsReadNoMoreThanTheyShow(t *testing.T) {
+	t.Parallel()
+	b := &bench{T: t, url: migrated(t)}
+	l := b.open(quick())
+	ann := Filter{User: "ann", Tenant: "acme"}
+	tests := []struct {
+		change func(*Filter)
+		want   string // in the plan
+	}{
+		{func(*Filter) {}, "r USING COVERING INDEX runs_of_user (tenant=? AND user_id=?)"},
+		{func(f *Filter) { f.States = []offprint.State{offprint.Failed, offprint.Running} }, "r USING COVERING INDEX runs_of_user_by_state (tenant=? AND user_id=? AND state=?)"},
+		{func(f *Filter) { f.States, f.Cursor = []offprint.State{offprint.Failed}, "cnVuXw" }, "r USING COVERING INDEX runs_of_user_by_state (tenant=? AND user_id=? AND state=? AND id<?)"},
+		{func(f *Filter) { f.Report = "orders" }, "r USING COVERING INDEX runs_of_user_by_report (tenant=? AND user_id=? AND report=?)"},
+		{func(f *Filter) { f.Metadata = map[string]string{"order": "17"} }, "m USING PRIMARY KEY (name=? AND value=?)"},
+	}
+	for _, tt := range tests {
+		f := ann
+		tt.change(&f)
+		q, err := f.query(51)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows, err := l.reader.QueryContext(t.Context(), `EXPLAIN QUERY PLAN `+q.String(), q.args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var plan []string
+		var id, parent, unused int
+		for rows.Next() {
+			var step string
+			if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
+				t.Fatal(err)
+			}
+			plan = append(plan, step)
+		}
+		if err := rows.Err(); err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Join(plan, "\n")
+		if !strings.Contains(text, tt.want) || strings.Contains(text, "SCAN r") {
+			t.Errorf("%+v:\n%s\nwant %s", f, text, tt.want)
+		}
+	}
+}
