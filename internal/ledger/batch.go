@@ -199,7 +199,7 @@ func (b *batch) queuedOf(ctx context.Context, tx *sql.Tx, won []*asking) (map[[2
 		return users, nil
 	}
 	q := &query{}
-	q.add(`SELECT tenant, user_id, count(*) FROM runs WHERE finished = 0 AND state = 'queued' AND (tenant, user_id) IN (VALUES `)
+	q.add(`SELECT tenant, user_id, count(*) FROM runs WHERE state = 'queued' AND (tenant, user_id) IN (VALUES `)
 	for i, a := range won {
 		if i > 0 {
 			q.add(`, `)

@@ -159,8 +159,12 @@ func (f Filter) ids(q *query, state offprint.State, before string, limit int) {
 // then, in the order they were asked for; of each sort the latest 500.
 func (l *Ledger) Changed(ctx context.Context, user, tenant string, since time.Time) ([]offprint.Run, error) {
 	q := &query{}
-	q.add(find+`WHERE r.id IN (SELECT id FROM (SELECT id FROM runs WHERE tenant = ? AND user_id = ? AND finished = 0 ORDER BY id DESC LIMIT 500) AS a`, tenant, user)
-	q.add(` UNION ALL SELECT id FROM (SELECT id FROM runs WHERE tenant = ? AND user_id = ? AND finished > 0 AND changed >= ? ORDER BY changed DESC LIMIT 500) AS b)`,
+	q.add(find + `WHERE r.id IN (`)
+	for _, state := range []offprint.State{offprint.Queued, offprint.Running} {
+		q.add(`SELECT id FROM (SELECT id FROM runs WHERE tenant = ? AND user_id = ? AND state = ? ORDER BY id DESC LIMIT 500) AS `+string(state)+` UNION ALL `,
+			tenant, user, string(state))
+	}
+	q.add(`SELECT id FROM (SELECT id FROM runs WHERE tenant = ? AND user_id = ? AND finished > 0 AND changed >= ? ORDER BY changed DESC LIMIT 500) AS ended)`,
 		tenant, user, stamp(since))
 	q.add(` ORDER BY r.id`)
 	runs, err := l.list(ctx, q)

@@ -42,10 +42,8 @@ CREATE TABLE runs (
 ){keyed};
 CREATE INDEX runs_of_user ON runs (tenant, user_id, id);
 CREATE INDEX runs_of_user_by_state ON runs (tenant, user_id, state, id);
-CREATE INDEX runs_of_user_by_report ON runs (tenant, user_id, report, id);
 CREATE INDEX runs_changed ON runs (changed);
 CREATE INDEX runs_ended_of_user ON runs (tenant, user_id, changed) WHERE finished > 0;
-CREATE INDEX runs_open_of_user ON runs (tenant, user_id, id) WHERE finished = 0;
 CREATE INDEX runs_queued ON runs (id) WHERE state = 'queued';
 CREATE INDEX runs_held ON runs (held_for, id) WHERE held_for <> '';
 CREATE INDEX runs_held_until ON runs (held_for, held_until) WHERE held_for <> '';

@@ -200,6 +200,33 @@ func TestAJumpOfTheClockLosesNoRun(t *testing.T) {
 	})
 }
 
+// TestAProcessTakesNothingOverFromItself lets a lease run out whose process is
+// alive, and merely late.
+func TestAProcessTakesNothingOverFromItself(t *testing.T) {
+	onEach(t, func(t *testing.T, b *bench) {
+		o := steady()
+		o.Beat = time.Second
+		l := b.open(o)
+		m := newMakeWhen()
+		b.work(l, Workers{Slots: 1, Make: m.make})
+		id := b.accept(l, ask())
+		receive(b, m.began, "begun")
+		time.Sleep(o.Lease + 500*time.Millisecond)
+		if _, err := l.db.ExecContext(t.Context(), `UPDATE running SET lease_until = 1`); err != nil {
+			t.Fatal(err)
+		}
+		b.eventually("the lease is renewed", func() bool {
+			var until int64
+			err := l.reader.QueryRow(`SELECT lease_until FROM running WHERE run = $1 AND epoch = 1`, id).Scan(&until)
+			return err == nil && until > 1
+		})
+		close(m.let)
+		if r := b.untilState(l, id, offprint.Succeeded); r.Attempt() != 1 {
+			t.Errorf("attempt %d, want 1", r.Attempt())
+		}
+	})
+}
+
 func TestAClockJumps(t *testing.T) {
 	t.Parallel()
 	start := time.Now()
