@@ -369,10 +369,15 @@ func (w *work) look(ctx context.Context, j *Job) {
 	}
 }
 
+// keep holds the job for the beats, and for the end of a drain: one that was
+// taken just before comes too late for that, and ends now.
 func (w *work) keep(j *Job) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.held[j.ticket()] = j
+	w.mu.Unlock()
+	if w.over.Load() {
+		j.cancel(ErrDrain)
+	}
 }
 
 func (w *work) drop(j *Job) {

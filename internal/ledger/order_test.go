@@ -132,6 +132,36 @@ func TestADeafMakeKeepsNoSlotAndNoDrain(t *testing.T) {
 	})
 }
 
+// TestARunTakenAsADrainEndsIsHandedBack starts a run while its process goes
+// down, and has it taken only when the time for that is over.
+func TestARunTakenAsADrainEndsIsHandedBack(t *testing.T) {
+	onEach(t, func(t *testing.T, b *bench) {
+		l, f := b.openFailing(quick())
+		m := newMakeWhen()
+		starting, start := make(chan struct{}), make(chan struct{})
+		f.set("start: after commit", func() error {
+			close(starting)
+			<-start
+			return nil
+		})
+		stop := b.work(l, Workers{Slots: 1, Drain: time.Millisecond, Make: m.make})
+		id := b.accept(l, ask())
+		receive(b, starting, "it starts")
+		asked := time.Now()
+		var stopped sync.WaitGroup
+		stopped.Go(stop)
+		time.Sleep(200 * time.Millisecond)
+		close(start)
+		stopped.Wait()
+		if took := time.Since(asked); took > 10*time.Second {
+			t.Errorf("the drain took %v", took)
+		}
+		if r := b.get(l, id); r.State != offprint.Queued || r.Losses != 0 {
+			t.Errorf("it is %s with %d losses", r.State, r.Losses)
+		}
+	})
+}
+
 // TestARunHeldTooLateIsReleased ends the run that another would wait for while
 // the other is on its way to be held.
 func TestARunHeldTooLateIsReleased(t *testing.T) {

@@ -111,6 +111,7 @@ type work struct {
 	held     map[makeTicket]*Job     // what is being made here
 	telling  map[tellTicket]struct{} // and sent
 	draining atomic.Bool
+	over     atomic.Bool // the time that draining gives
 }
 
 // Work makes runs and sends notices until ctx ends. Then it takes no more of
@@ -188,7 +189,10 @@ func (w *work) attend(ctx context.Context) error {
 // fetched and handed on for ever, so those of reports come first.
 func (w *work) drain(ctx context.Context) error {
 	w.draining.Store(true)
-	deadline := time.AfterFunc(w.Drain, func() { w.cancelAll(ErrDrain) })
+	deadline := time.AfterFunc(w.Drain, func() {
+		w.over.Store(true)
+		w.cancelAll(ErrDrain)
+	})
 	defer deadline.Stop()
 	limit, cancel := context.WithTimeout(ctx, w.Drain+stepLimit)
 	defer cancel()
