@@ -2,8 +2,10 @@ package offprint
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"regexp"
 	"slices"
 	"strings"
@@ -37,7 +39,9 @@ type Parameter struct {
 	Default  string // as a person would write it: "last_30_days", "-7d", "EU"
 	Optional bool
 	Many     bool     // a list of values of this type
-	Options  []Option // empty: anything
+	Options  []Option // empty: anything, unless there are Choices
+	Choices  Chooser  // who knows the options, where they are not fixed
+	Follows  []string // the parameters whose values the choices depend on
 	Min, Max string   // of numbers, dates and datetimes; of a text its length
 	Pattern  string   // a regular expression (RE2) that all of a text must match
 }
@@ -46,6 +50,16 @@ type Parameter struct {
 type Option struct {
 	Value string
 	Label Words
+}
+
+// A Chooser knows options that are not fixed, such as those that a query
+// answers. It is safe for use by many goroutines.
+type Chooser interface {
+	// Choose ranges over the options that req's asker may choose from, in the
+	// order to show them in. Of req's parameters only those that the choices
+	// follow need be there. It ends after its first error, and lets go of what
+	// it holds when the loop ends.
+	Choose(ctx context.Context, req Request) iter.Seq2[Option, error]
 }
 
 // MaxText is the longest text parameter, in characters, unless Max says less.

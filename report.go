@@ -20,6 +20,7 @@ type Report struct {
 	Parameters  []Parameter // the form, in its order
 	Formats     []string    // the names of those it may become, the first is the default; empty: all
 	Source      Source
+	Reads       string // the name of the configured source that it reads; empty: none
 	Allow       Allow
 	TenantBlind bool              // it says nothing of tenants, so only askers without one may have it
 	Retention   time.Duration     // of its files; 0: the server's

@@ -25,7 +25,8 @@ type Table struct {
 	Name          string // of the part: [a-z][a-z0-9_-]*
 	Title         string
 	Columns       []Column
-	RowsEstimated int64 // 0: unknown
+	Group         []string // names of columns: rows that are equal in them stand together and have a subtotal, the first the outermost
+	RowsEstimated int64    // 0: unknown
 	Rows          iter.Seq2[Row, error]
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/offprint/offprint"
 	"github.com/offprint/offprint/internal/yaml"
@@ -32,7 +31,7 @@ func (f *Folder) Check(ctx context.Context, offline bool) Problems {
 
 // prepared has the database look at every query.
 func (d *Definition) prepared(ctx context.Context) (problems Problems) {
-	s, err := d.db.engine.begin(ctx, time.UTC, true)
+	s, err := d.db.engine.begin(ctx, opening{held: true})
 	if err != nil {
 		return Problems{{File: d.file, Text: fmt.Sprintf("The source %s cannot be asked: %v.", d.db.name, err)}}
 	}

@@ -32,9 +32,8 @@ type Database struct {
 // An engine is one kind of database.
 type engine interface {
 	dialect() dialect
-	// begin begins a read-only snapshot; it waits for a free connection. Not
-	// held, each query sees its own moment.
-	begin(ctx context.Context, zone *time.Location, held bool) (snapshot, error)
+	// begin begins a read-only snapshot; it waits for a free connection.
+	begin(ctx context.Context, o opening) (snapshot, error)
 	// fault says what an error of the database over a statement means.
 	fault(err error, sent string) fault
 	// literal writes a value as the database's own SQL.
@@ -43,6 +42,15 @@ type engine interface {
 	prologue(zone *time.Location) string
 	close()
 }
+
+// An opening is what a snapshot is begun for.
+type opening struct {
+	req  offprint.Request // whose it is; nobody's when queries are only prepared
+	held bool             // all queries see one moment, not each its own
+}
+
+// zone is the session's, in which the asker's days begin.
+func (o opening) zone() *time.Location { return zoneOf(o.req) }
 
 // A fault is an error of a database as we understand it.
 type fault struct {

@@ -74,7 +74,7 @@ func version(text string) string {
 // Report is what may be asked for.
 func (d *Definition) Report() *offprint.Report {
 	r := d.report
-	r.Source = d
+	r.Source, r.Reads = d, d.db.name
 	r.TenantBlind = d.tenants != "shared" && !d.KeepsTenantsApart()
 	return &r
 }

@@ -111,17 +111,17 @@ SELECT (extract(epoch FROM now()) * 1000000)::bigint`
 // errNoConnection is of a connection that was not even had.
 var errNoConnection = errors.New("connect")
 
-func (p *postgres) begin(ctx context.Context, zone *time.Location, held bool) (snapshot, error) {
+func (p *postgres) begin(ctx context.Context, o opening) (snapshot, error) {
 	lease, err := p.pool.Acquire(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errNoConnection, err)
 	}
 	level := "REPEATABLE READ"
-	if !held {
+	if !o.held {
 		level = "READ COMMITTED"
 	}
 	s := &postgresSnapshot{lease: lease, conn: lease.Conn().PgConn()}
-	results, err := s.conn.Exec(ctx, fmt.Sprintf(beginSQL, level, quoted(zone.String()))).ReadAll()
+	results, err := s.conn.Exec(ctx, fmt.Sprintf(beginSQL, level, quoted(o.zone().String()))).ReadAll()
 	if err != nil {
 		lease.Release()
 		return nil, err

@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/offprint/offprint"
 )
@@ -139,7 +138,7 @@ func TestWhatSQLiteWouldTakeForNullIsNotAsked(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	s, err := db.engine.begin(t.Context(), time.UTC, true)
+	s, err := db.engine.begin(t.Context(), opening{held: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,7 +39,7 @@ func (d *Definition) Open(ctx context.Context, req offprint.Request) (*offprint.
 		s.statements = append(s.statements, statement)
 	}
 	s.watch(ctx)
-	snapshot, err := d.db.engine.begin(s.ctx, zoneOf(req), !d.noSnapshot)
+	snapshot, err := d.db.engine.begin(s.ctx, opening{req, !d.noSnapshot})
 	if err != nil {
 		err = s.failed(err, nil)
 		s.stopTimers()

@@ -63,14 +63,14 @@ type sqliteSnapshot struct {
 	interrupter sync.WaitGroup
 }
 
-func (q *sqlite) begin(ctx context.Context, _ *time.Location, held bool) (snapshot, error) {
+func (q *sqlite) begin(ctx context.Context, o opening) (snapshot, error) {
 	select {
 	case q.slots <- struct{}{}:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 	conn, err := openSQLiteFile(q.file)
-	if err == nil && held {
+	if err == nil && o.held {
 		err = snapshotNow(conn)
 		if err != nil {
 			conn.close()
