@@ -127,6 +127,15 @@ func (p *Params) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
+// ParamText is one resolved value as [Parameter.Default] would write it:
+// 2026-01-31, 2026-01-31T12:00:00Z, 2026-01-01..2026-01-31, 12.50.
+func ParamText(v any) string {
+	if at, ok := v.(time.Time); ok {
+		return at.UTC().Format(time.RFC3339Nano)
+	}
+	return fmt.Sprint(v)
+}
+
 // Check tells what is wrong with the definition of p itself, in sentences.
 func (p *Parameter) Check() (problems []string) {
 	if !slices.Contains(ParamTypes, p.Type) {
@@ -140,8 +149,11 @@ func (p *Parameter) Check() (problems []string) {
 			problems = append(problems, "Only a text has a pattern.")
 		}
 	}
-	if p.Type == BoolParam && p.Options != nil {
+	if p.Type == BoolParam && (p.Options != nil || p.Choices != nil) {
 		problems = append(problems, "A bool has no options: it is true or false.")
+	}
+	if p.Options != nil && p.Choices != nil {
+		problems = append(problems, "The options are either fixed or known elsewhere, not both.")
 	}
 	now := time.Now()
 	bound := p.Type

@@ -75,6 +75,11 @@ func (r *Report) Check() error {
 		for _, problem := range p.Check() {
 			add("Parameter " + p.Name + ": " + problem)
 		}
+		for _, name := range p.Follows {
+			if name == p.Name || !slices.ContainsFunc(r.Parameters, func(q Parameter) bool { return q.Name == name }) {
+				add("Parameter " + p.Name + " follows " + name + ", which is no other parameter of the report.")
+			}
+		}
 	}
 	return errors.Join(problems...)
 }

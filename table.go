@@ -21,11 +21,16 @@ func Single(t *Table) *Document {
 // A Table is one part: a sheet, a section or a file. Its rows are ranged over
 // once, before the next part is asked for, and end after their first error.
 // What it holds is let go when the loop ends: there is nothing to close.
+//
+// Rows that follow each other and are equal in the columns of Group make a
+// group, which ends with the totals of its rows; where an outer column changes,
+// the inner groups end too. Whoever groups orders the rows by these columns
+// first: rows of one group that stand apart are two groups.
 type Table struct {
 	Name          string // of the part: [a-z][a-z0-9_-]*
 	Title         string
 	Columns       []Column
-	Group         []string // names of columns: rows that are equal in them stand together and have a subtotal, the first the outermost
+	Group         []string // names of columns, the outermost first
 	RowsEstimated int64    // 0: unknown
 	Rows          iter.Seq2[Row, error]
 }

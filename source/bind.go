@@ -249,6 +249,13 @@ func (q *query) start() int {
 }
 
 func (q *query) problem(at int, what string) Problem {
-	line, column := place(q.text, at)
+	line, column := q.place(at)
 	return Problem{File: q.file, Line: line, Column: column, Text: what}
+}
+
+func (q *query) place(at int) (line, column int) {
+	if q.traced != nil {
+		return place(q.traced.file, q.traced.at[at])
+	}
+	return place(q.text, at)
 }

@@ -42,19 +42,40 @@ func (d *Definition) prepared(ctx context.Context) (problems Problems) {
 			problems = append(problems, d.prepare(s, p, p.query.bindTypes(given))...)
 		}
 	}
+	for _, c := range d.choices {
+		for _, given := range c.query.combinations(d.report.Parameters) {
+			problems = append(problems, d.prepareOptions(s, c.query.bindTypes(given))...)
+		}
+	}
 	return problems.InOrder()
 }
 
-func (d *Definition) prepare(s snapshot, p *part, st *statement) Problems {
+// described are the columns of a statement, or what is wrong with it.
+func (d *Definition) described(s snapshot, st *statement) ([]offprint.Column, Problems) {
 	columns, err := s.describe(st)
-	if err != nil {
-		f := d.db.engine.fault(err, st.text)
-		if f.text == "" {
-			f.text = err.Error()
-		}
-		return Problems{st.problem(f.at-1, f.text)}
+	if err == nil {
+		return columns, nil
 	}
-	var problems Problems
+	f := d.db.engine.fault(err, st.text)
+	if f.text == "" {
+		f.text = err.Error()
+	}
+	return nil, Problems{st.problem(f.at-1, f.text)}
+}
+
+func (d *Definition) prepareOptions(s snapshot, st *statement) Problems {
+	columns, problems := d.described(s, st)
+	if what := tooWide(len(columns)); what != "" {
+		problems = append(problems, st.problem(-1, what))
+	}
+	return problems
+}
+
+func (d *Definition) prepare(s snapshot, p *part, st *statement) Problems {
+	columns, problems := d.described(s, st)
+	if problems != nil {
+		return problems
+	}
 	if told := p.lay(slices.Clone(columns), ""); told != nil {
 		problems = append(problems, st.problem(-1, told.Detail))
 	}
@@ -67,19 +88,22 @@ func (d *Definition) prepare(s snapshot, p *part, st *statement) Problems {
 
 // absent are columns that the header speaks of and the query does not have.
 func (d *Definition) absent(p *part, names []string) (problems Problems) {
-	missing := func(c column, what, name string) {
+	missing := func(line, column int, what, name string) {
 		if !slices.Contains(names, name) {
-			problems = append(problems, Problem{File: d.file, Line: c.line, Column: c.column, Text: fmt.Sprintf("%s: the query has no column %s.%s", what, name, yaml.DidYouMean(name, names))})
+			problems = append(problems, Problem{File: d.file, Line: line, Column: column, Text: fmt.Sprintf("%s: the query has no column %s.%s", what, name, yaml.DidYouMean(name, names))})
 		}
 	}
 	for _, c := range p.columns {
-		missing(c, "columns", c.Name)
+		missing(c.line, c.column, "columns", c.Name)
 		if c.Currency != "" {
-			missing(c, "currency", c.Currency)
+			missing(c.line, c.column, "currency", c.Currency)
 		}
 		for _, found := range braces.FindAllStringSubmatch(c.Link, -1) {
-			missing(c, "link", found[1])
+			missing(c.line, c.column, "link", found[1])
 		}
+	}
+	for _, k := range p.group {
+		missing(k.line, k.column, "group", k.name)
 	}
 	return problems
 }

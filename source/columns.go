@@ -132,3 +132,37 @@ func (p *part) lay(columns []offprint.Column, locale string) *offprint.Error {
 	}
 	return nil
 }
+
+// A groupKey is a column by which the rows of a part are grouped.
+type groupKey struct {
+	name         string
+	line, column int // for problems
+}
+
+// group reads [region, month].
+func (h *header) group(e yaml.Entry) (keys []groupKey) {
+	for _, item := range h.Items(e) {
+		name, ok := h.Scalar(item)
+		if !ok {
+			continue
+		}
+		if slices.ContainsFunc(keys, func(k groupKey) bool { return k.name == name }) {
+			h.Wrong(h.Place(item), "%s stands here twice.", name)
+		}
+		at := h.Place(item).Position
+		keys = append(keys, groupKey{name, h.Above + at.Line, at.Column})
+	}
+	return keys
+}
+
+// groups are the names of the columns that the part is grouped by, which the
+// query must have.
+func (p *part) groups(columns []offprint.Column) (names []string, err error) {
+	for _, k := range p.group {
+		if !slices.ContainsFunc(columns, func(c offprint.Column) bool { return c.Name == k.name }) {
+			return nil, offprint.Errorf(offprint.BadQuery, "The rows are to be grouped by %q, and the query has no such column. The report must be mended by whoever wrote it.", k.name)
+		}
+		names = append(names, k.name)
+	}
+	return names, nil
+}

@@ -20,6 +20,7 @@ type Definition struct {
 	file       string          // its path, for problems
 	db         *Database
 	parts      []part
+	choices    []*choices    // in the order of their parameters
 	timeout    time.Duration // 0: the database's
 	named      bool          // the header names a source, known or not
 	noSnapshot bool
@@ -31,6 +32,7 @@ type part struct {
 	name    string
 	title   offprint.Words
 	columns []column
+	group   []groupKey
 	query   *query
 }
 
@@ -53,7 +55,7 @@ func Parse(file, text string, sources map[string]*Database) (*Definition, Proble
 	}
 	blocks, problems := split(file, plain, problems)
 	for i, b := range blocks {
-		d.block(i, b, sources, &problems)
+		d.block(i, plain, b, sources, &problems)
 	}
 	if len(blocks) > 0 {
 		d.queries(plain, blocks, &problems)
@@ -79,10 +81,12 @@ func (d *Definition) Report() *offprint.Report {
 	return &r
 }
 
-// KeepsTenantsApart tells whether every query names the asker's tenant where
-// that cannot fall away. One that does not shows every tenant's rows.
+// KeepsTenantsApart tells whether every query, those of options too, names the
+// asker's tenant where that cannot fall away. One that does not shows every
+// tenant's rows; options may be said to be for all.
 func (d *Definition) KeepsTenantsApart() bool {
-	return !slices.ContainsFunc(d.parts, func(p part) bool { return !p.query.namesTenant() })
+	return !slices.ContainsFunc(d.parts, func(p part) bool { return !p.query.namesTenant() }) &&
+		!slices.ContainsFunc(d.choices, func(c *choices) bool { return c.blind() })
 }
 
 // blind are the queries that would show every tenant's rows, and are not said
@@ -94,6 +98,11 @@ func (d *Definition) blind() (problems Problems) {
 	for _, p := range d.parts {
 		if !p.query.namesTenant() {
 			problems = append(problems, p.query.problem(p.query.start(), "The query does not name :user.tenant outside of [[ ]], so nobody who has a tenant may ask for the report. Filter by it, or write tenants: shared in the header if all tenants may see all rows."))
+		}
+	}
+	for _, c := range d.choices {
+		if c.blind() {
+			problems = append(problems, c.query.problem(c.query.start(), "The options' query does not name :user.tenant outside of [[ ]], so nobody who has a tenant may ask for the report. Filter by it, or write tenants: shared beside the query if all tenants may see all options."))
 		}
 	}
 	return problems
@@ -183,18 +192,28 @@ func (d *Definition) queries(text string, blocks []block, problems *Problems) {
 	}
 	used := map[string]bool{}
 	for i, b := range blocks {
-		q := &query{file: d.file, text: text, begin: b.query, end: b.until, dialect: d.db.engine.dialect()}
-		q.scan(d.report.Parameters)
-		*problems = append(*problems, q.problems...)
-		for _, p := range q.pieces {
-			used[p.name] = true
-		}
+		q := &query{file: d.file, text: text, begin: b.query, end: b.until}
+		d.scan(q, used, problems)
 		d.parts[i].query = q
 	}
+	for _, c := range d.choices {
+		d.scan(c.query, used, problems)
+	}
+	d.follow(problems)
 	h := yaml.Reader{File: d.file, Above: blocks[0].above, Problems: problems}
 	for _, p := range d.report.Parameters {
 		if !used[p.Name] && p.Name != "" {
 			h.Wrong(nil, "No query uses the parameter %s. Write :%s where it belongs, or take it out.", p.Name, p.Name)
 		}
+	}
+}
+
+// scan reads a query as its database would, and notes the names in it.
+func (d *Definition) scan(q *query, used map[string]bool, problems *Problems) {
+	q.dialect = d.db.engine.dialect()
+	q.scan(d.report.Parameters)
+	*problems = append(*problems, q.problems...)
+	for _, p := range q.pieces {
+		used[p.name] = true
 	}
 }

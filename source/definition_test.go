@@ -55,7 +55,29 @@ func TestAllThatIsWrongIsSaidAtOnceWithItsPlace(t *testing.T) {
 		{"an unknown meaning", "/*---\nsource: shop\ncolumns: {a: {as: currency, total: summe}}\n---*/\nSELECT 1 AS a", "3:19: as cannot be \"currency\". There are: id, money, percent, text, number, date, datetime, bool.\n3:36: total cannot be \"summe\". Did you mean sum?"},
 		{"a link that would run", "/*---\nsource: shop\ncolumns: {a: {link: \"javascript:alert(1)\"}}\n---*/\nSELECT 1 AS a", "3:21: A link begins with https://, as in https://erp.example.com/v/{voucher_id}."},
 		{"a default that is not right", "/*---\nsource: shop\nparameters: {p: {type: period, default: last_decade}}\n---*/\nSELECT :p.start", `3:14: p: The default is not right. Write a period, as in "last_30_days" or {"from": "2026-01-01", "to": "2026-01-31"}.`},
-		{"options of a query", "/*---\nsource: shop\nparameters: {r: {type: text, options: {query: SELECT 1}}}\n---*/\nSELECT :r", "3:30: options are a list, as in [EU, US] or [{value: EU, label: Europe}]."},
+		{"options of nothing", "/*---\nsource: shop\nparameters: {r: {type: text, options: {tenants: shared}}}\n---*/\nSELECT :r", `3:30: options are a list, as in [EU, US] or [{value: EU, label: Europe}], or a query, as in {query: "SELECT code, name FROM regions ORDER BY name"}.`},
+		{"options of an empty query", "/*---\nsource: shop\nparameters: {r: {type: text, options: {query: \"-- none\"}}}\n---*/\nSELECT :r", "3:48: There is no query here."},
+		{"options of a query for a bool", "/*---\nsource: shop\nparameters: {r: {type: bool, options: {query: SELECT 1}}}\n---*/\nSELECT :r", "3:14: r: A bool has no options: it is true or false."},
+		{"options that follow each other", "/*---\nsource: shop\nparameters:\n  a: {type: text, options: {query: 'SELECT :c'}}\n  b: {type: text, options: {query: 'SELECT :a'}}\n  c: {type: text, options: {query: 'SELECT :b'}}\n  d: {type: text, options: {query: 'SELECT :d, :a'}}\n---*/\nSELECT :a, :b, :c, :d", `4:37: The options of a depend on c depend on b depend on a, so that nobody could choose.
+5:37: The options of b depend on a depend on c depend on b, so that nobody could choose.
+6:37: The options of c depend on b depend on a depend on c, so that nobody could choose.
+7:37: The options of d depend on d, so that nobody could choose.`},
+		{"an options' query in one line", `/*---
+source: shop
+parameters:
+  r: {type: text, options: {query: "SELECT \"größe\",\t:regn [["}}
+---*/
+SELECT :r`, "4:56: The header has no parameter regn. There are: r.\n4:62: This [[ never closes. Close it with ]]."},
+		{
+			"an options' query in a block", "/*---\nsource: shop\nparameters:\n  r:\n    type: text\n    options:\n      query: |\n        SELECT code\n          FROM regions\n\n        WHERE x = :period\n          AND y = $1\n      tenants: shared\n---*/\nSELECT :r",
+			"11:19: The header has no parameter period. There are: r.\n12:19: $1 has no name here. Declare a parameter in the header and write :name.",
+		},
+		{
+			"an options' query over folded lines", "/*---\nsource: shop\nparameters:\n  r:\n    type: text\n    options:\n      query: >-\n        SELECT code\n        FROM regions WHERE x = $1\n---*/\nSELECT :r",
+			"9:32: $1 has no name here. Declare a parameter in the header and write :name.",
+		},
+		{"groups", "/*---\nsource: shop\ngroup: [a, b, a]\n---*/\nSELECT 1 AS a, 2 AS b", "3:15: a stands here twice."},
+		{"a group that is a mapping", "/*---\nsource: shop\ngroup: {a: b}\n---*/\nSELECT 1 AS a", `3:1: group is a text. One that begins with { or holds ": " belongs in quotes, as in group: "{period}".`},
 		{"parameters that do not fit the query", "/*---\nsource: shop\nparameters:\n  period: {type: period}\n  region: {type: text}\n  spare: {type: int}\n---*/\nSELECT :period, :period.stat,\n  :region.start, :regin, :user", `1:1: No query uses the parameter spare. Write :spare where it belongs, or take it out.
 8:8: period is a period. Write :period.start and :period.end (the day after the last), or :period.start_at and :period.end_at.
 8:17: period is a period. Write :period.start and :period.end (the day after the last), or :period.start_at and :period.end_at.
@@ -63,7 +85,7 @@ func TestAllThatIsWrongIsSaidAtOnceWithItsPlace(t *testing.T) {
 9:18: The header has no parameter regin. Did you mean region?
 9:26: Say what of the asker is meant, as in :user.id, :user.tenant or :user.email.`},
 		{"a file's name of what is not asked", "/*---\nsource: shop\nfile: \"orders-{period}\"\n---*/\nSELECT 1", "1:1: file: {period} is no parameter of this report."},
-		{"a further part without a name", "/*---\nsource: shop\n---*/\nSELECT 1\n/*---\ntitle: More\nsource: shop\n---*/\nSELECT 2", "5:1: Every further part has a name of its own. Write part: name.\n7:1: The header has no key source. There are: columns, part, title."},
+		{"a further part without a name", "/*---\nsource: shop\n---*/\nSELECT 1\n/*---\ntitle: More\nsource: shop\n---*/\nSELECT 2", "5:1: Every further part has a name of its own. Write part: name.\n7:1: source stands in the first header only: it is of the whole report."},
 		{"lines of long ago", "/*---\rsource: shop\r---*/\rSELECT 1", "1:6: Here a carriage return stands without its line feed. Save the file with the line ends of Unix or of Windows."},
 		{"Windows' lines", "/*---\r\nsource: shop\r\n---*/\r\nSELECT\r\n  :x", "5:3: The header has no parameter x. There are none."},
 	}

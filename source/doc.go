@@ -14,7 +14,8 @@
 // The way through the package: [OpenFolder] reads the files, [Parse] one of
 // them (header.go, columns.go, then scan.go over the query). What comes out is
 // an offprint.Report whose source binds the parameters (bind.go) and reads
-// rows from a [Database] in one read-only snapshot (session.go), which is
+// rows, or a parameter's options (choices.go), from a [Database] in one
+// read-only snapshot (session.go), which is
 // PostgreSQL (postgres.go) or SQLite (sqlite.go). Parameters are always bound,
 // never pasted into the text.
 package source

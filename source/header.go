@@ -17,11 +17,14 @@ var (
 )
 
 // A header reads the YAML of one block.
-type header struct{ yaml.Reader }
+type header struct {
+	yaml.Reader
+	text string // of the whole file
+}
 
 // block reads one header. The first also heads the report.
-func (d *Definition) block(i int, b block, sources map[string]*Database, problems *Problems) {
-	h := &header{yaml.Reader{File: d.file, Above: b.above, Problems: problems}}
+func (d *Definition) block(i int, text string, b block, sources map[string]*Database, problems *Problems) {
+	h := &header{yaml.Reader{File: d.file, Above: b.above, Problems: problems}, text}
 	before := len(*problems)
 	body := h.Parse(b.yaml)
 	readable := len(*problems) == before
@@ -30,16 +33,33 @@ func (d *Definition) block(i int, b block, sources map[string]*Database, problem
 		"part":    h.Matching(&p.name, partName, "a letter from a to z, then letters, digits, - and _."),
 		"title":   h.Words(&p.title),
 		"columns": func(e yaml.Entry) { p.columns = h.columns(e) },
+		"group":   func(e yaml.Entry) { p.group = h.group(e) },
 	}
+	above := d.keys(h, sources)
 	if i == 0 {
-		maps.Copy(known, d.keys(h, sources))
+		maps.Copy(known, above)
 	}
 	if body != nil {
-		h.Object(yaml.Entry{Key: "header", At: body.GetToken(), Value: body}, "The header", known)
+		d.entries(h, h.Entries(yaml.Entry{Key: "header", At: body.GetToken(), Value: body}, "The header"), known, above)
 	}
 	d.addPart(h, i, p)
 	if i == 0 && readable {
 		d.check(h, sources)
+	}
+}
+
+// entries reads a header's keys; above are those of the first header.
+func (d *Definition) entries(h *header, entries []yaml.Entry, known, above yaml.Keys) {
+	for _, e := range entries {
+		read, ok := known[e.Key]
+		switch {
+		case ok:
+			read(e)
+		case above[e.Key] != nil:
+			h.Wrong(e.At, "%s stands in the first header only: it is of the whole report.", e.Key)
+		default:
+			h.Unknown(e, "The header", known)
+		}
 	}
 }
 
@@ -156,12 +176,18 @@ func (d *Definition) parameters(h *header, e yaml.Entry) {
 			h.Wrong(inner.At, "A parameter's name is a letter from a to z, then at most 62 letters, digits and _; user is taken.")
 			continue
 		}
-		d.report.Parameters = append(d.report.Parameters, h.parameter(inner))
+		p, asked := h.parameter(inner)
+		if asked != nil {
+			asked.definition = d
+			d.choices = append(d.choices, asked)
+		}
+		d.report.Parameters = append(d.report.Parameters, p)
 	}
 }
 
-func (h *header) parameter(e yaml.Entry) offprint.Parameter {
-	p := offprint.Parameter{Name: e.Key}
+// parameter reads one; asked are its options, where a query answers them.
+func (h *header) parameter(e yaml.Entry) (p offprint.Parameter, asked *choices) {
+	p.Name = e.Key
 	var kind string
 	var types []string
 	for _, t := range offprint.ParamTypes {
@@ -175,18 +201,27 @@ func (h *header) parameter(e yaml.Entry) offprint.Parameter {
 		"default":  h.Text(&p.Default),
 		"optional": h.Yes(&p.Optional),
 		"many":     h.Yes(&p.Many),
-		"options":  func(e yaml.Entry) { p.Options = h.options(e) },
-		"min":      h.Text(&p.Min),
-		"max":      h.Text(&p.Max),
-		"pattern":  h.Text(&p.Pattern),
+		"options": func(e yaml.Entry) {
+			if yaml.IsMapping(e.Value) {
+				asked = h.choices(e, p.Name)
+			} else {
+				p.Options = h.options(e)
+			}
+		},
+		"min":     h.Text(&p.Min),
+		"max":     h.Text(&p.Max),
+		"pattern": h.Text(&p.Pattern),
 	})
 	p.Type = offprint.ParamType(kind)
+	if asked != nil {
+		asked.kind, p.Choices = p.Type, asked
+	}
 	if len(*h.Problems) > before {
-		return p
+		return p, asked
 	}
 	if kind == "" {
 		h.Wrong(e.At, "%s needs a type. The types are %s.", e.Key, strings.Join(types, ", "))
-		return p
+		return p, asked
 	}
 	if p.Many && p.Type == offprint.PeriodParam {
 		h.Wrong(e.At, "%s: there is no list of periods.", e.Key)
@@ -194,15 +229,11 @@ func (h *header) parameter(e yaml.Entry) offprint.Parameter {
 	for _, problem := range p.Check() {
 		h.Wrong(e.At, "%s: %s", e.Key, problem)
 	}
-	return p
+	return p, asked
 }
 
 // options reads [EU, US] and [{value: EU, label: Europe}].
 func (h *header) options(e yaml.Entry) []offprint.Option {
-	if yaml.IsMapping(e.Value) {
-		h.Wrong(e.At, "options are a list, as in [EU, US] or [{value: EU, label: Europe}].")
-		return nil
-	}
 	var options []offprint.Option
 	for _, item := range h.Items(e) {
 		var o offprint.Option

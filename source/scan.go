@@ -16,8 +16,9 @@ const userName = "user"
 // A query is the SQL of one part, cut into pieces.
 type query struct {
 	file       string
-	text       string // of the whole file, so that places in it are true
+	text       string // of the whole file, so that places in it are true; of options what YAML made of it
 	begin, end int    // of the query in it
+	traced     *trace // of options: where that stands in the file
 	dialect    dialect
 	pieces     []piece
 	problems   Problems
@@ -64,7 +65,11 @@ func (q *query) scan(params []offprint.Parameter) {
 	if s.open >= 0 {
 		s.wrong(s.open, "This [[ never closes. Close it with ]].")
 	}
-	if s.last == "" && q.problems == nil {
+	switch {
+	case s.last != "" || q.problems != nil:
+	case q.traced != nil:
+		s.wrong(q.begin, "There is no query here.")
+	default:
 		s.wrong(q.begin, "There is no query below the header.")
 	}
 }

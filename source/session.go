@@ -14,6 +14,7 @@ import (
 type session struct {
 	*Definition
 	locale     string
+	asked      []part
 	statements []*statement
 	snapshot   snapshot
 
@@ -30,8 +31,17 @@ type session struct {
 // Open begins the snapshot of a request; it is how a Definition is an
 // offprint.Source.
 func (d *Definition) Open(ctx context.Context, req offprint.Request) (*offprint.Document, error) {
-	s := &session{Definition: d, locale: req.Locale}
-	for _, p := range d.parts {
+	s, err := d.begin(ctx, req, d.parts)
+	if err != nil {
+		return nil, err
+	}
+	return &offprint.Document{AsOf: s.snapshot.asOf(), Count: len(d.parts), Parts: s.parts}, nil
+}
+
+// begin begins a snapshot to ask for these parts. Whoever has it releases it.
+func (d *Definition) begin(ctx context.Context, req offprint.Request, parts []part) (*session, error) {
+	s := &session{Definition: d, locale: req.Locale, asked: parts}
+	for _, p := range parts {
 		statement, err := p.query.bind(req)
 		if err != nil {
 			return nil, err
@@ -47,7 +57,7 @@ func (d *Definition) Open(ctx context.Context, req offprint.Request) (*offprint.
 	}
 	s.snapshot = snapshot
 	s.unhook = context.AfterFunc(s.ctx, s.ended)
-	return &offprint.Document{AsOf: snapshot.asOf(), Count: len(d.parts), Parts: s.parts}, nil
+	return s, nil
 }
 
 // watch starts the time-outs. They are ours and act by cancel: the database's
@@ -117,7 +127,7 @@ func (s *session) parts(yield func(*offprint.Table, error) bool) {
 	defer func() { s.release(all) }()
 	for i, statement := range s.statements {
 		r := &reading{session: s, statement: statement}
-		table, err := r.open(&s.Definition.parts[i])
+		table, err := r.open(&s.asked[i])
 		if err != nil {
 			yield(nil, err)
 			return
@@ -146,23 +156,35 @@ type reading struct {
 }
 
 func (r *reading) open(p *part) (*offprint.Table, error) {
-	if r.released || r.ctx.Err() != nil {
-		return nil, r.failed(context.Canceled, nil)
+	if err := r.ask(p.columns); err != nil {
+		return nil, err
 	}
-	r.first.Reset(r.db.firstRow)
-	answer, err := r.snapshot.query(r.statement, p.columns)
+	if err := p.lay(r.answer.columns, r.locale); err != nil {
+		return nil, err
+	}
+	groups, err := p.groups(r.answer.columns)
 	if err != nil {
-		return nil, r.failed(err, r.statement)
-	}
-	r.first.Stop()
-	r.answer = answer
-	if err := p.lay(answer.columns, r.locale); err != nil {
 		return nil, err
 	}
 	return &offprint.Table{
-		Name: p.name, Title: p.titleIn(r.Definition, r.locale), Columns: answer.columns,
-		RowsEstimated: answer.estimated, Rows: r.rows,
+		Name: p.name, Title: p.titleIn(r.Definition, r.locale), Columns: r.answer.columns, Group: groups,
+		RowsEstimated: r.answer.estimated, Rows: r.rows,
 	}, nil
+}
+
+// ask begins to read; the first row must come in time.
+func (r *reading) ask(said []column) error {
+	if r.released || r.ctx.Err() != nil {
+		return r.failed(context.Canceled, nil)
+	}
+	r.first.Reset(r.db.firstRow)
+	answer, err := r.snapshot.query(r.statement, said)
+	if err != nil {
+		return r.failed(err, r.statement)
+	}
+	r.first.Stop()
+	r.answer = answer
+	return nil
 }
 
 func (p *part) titleIn(d *Definition, locale string) string {

@@ -120,14 +120,15 @@ func (r *Reader) Object(e Entry, what string, known Keys) {
 	for _, inner := range r.Entries(e, what) {
 		read, ok := known[inner.Key]
 		if !ok {
-			r.unknown(inner, what, known)
+			r.Unknown(inner, what, known)
 			continue
 		}
 		read(inner)
 	}
 }
 
-func (r *Reader) unknown(e Entry, what string, known Keys) {
+// Unknown notes that a mapping has a key that it may not have.
+func (r *Reader) Unknown(e Entry, what string, known Keys) {
 	names := make([]string, 0, len(known))
 	for name := range known {
 		names = append(names, name)
