@@ -186,11 +186,7 @@ func share(lengths []int, room int) int {
 // value is what a parameter stands for in a request; nil when it was left out.
 func (p *piece) value(req offprint.Request) (any, error) {
 	if p.name == userName {
-		claim, known := req.Who.Claim(p.field)
-		if !known {
-			return nil, offprint.Errorf(offprint.PermissionDenied, "This report needs to know your %s, and your sign-in does not say it. Ask whoever runs this service.", p.field)
-		}
-		return claim, nil
+		return claim(req.Who, p.field)
 	}
 	value := req.Params[p.name]
 	if period, ok := value.(offprint.Period); ok {

@@ -31,11 +31,16 @@ func (f *Folder) Check(ctx context.Context, offline bool) Problems {
 
 // prepared has the database look at every query.
 func (d *Definition) prepared(ctx context.Context) (problems Problems) {
-	s, err := d.db.engine.begin(ctx, opening{held: true})
+	as, err := d.asUser.nobody().assume(offprint.Identity{})
+	if err != nil {
+		return Problems{{File: d.file, Text: err.Error()}}
+	}
+	s, err := d.db.engine.begin(ctx, opening{held: true, as: as})
 	if err != nil {
 		return Problems{{File: d.file, Text: fmt.Sprintf("The source %s cannot be asked: %v.", d.db.name, err)}}
 	}
 	defer s.end(true)
+	problems = d.unguarded(s)
 	for i := range d.parts {
 		p := &d.parts[i]
 		for _, given := range p.query.combinations(d.report.Parameters) {
@@ -50,13 +55,32 @@ func (d *Definition) prepared(ctx context.Context) (problems Problems) {
 	return problems.InOrder()
 }
 
-// described are the columns of a statement, or what is wrong with it.
+// unguarded tells of a login that as_user could not hold back.
+func (d *Definition) unguarded(s snapshot) Problems {
+	guarded, ok := s.(interface{ bypasses() (bool, error) })
+	if !ok || d.asUser == nil || d.asUser.role.claim != "" {
+		return nil
+	}
+	switch bypasses, err := guarded.bypasses(); {
+	case err != nil:
+		return Problems{d.asUser.problem("Whether row-level security holds cannot be asked: " + err.Error() + ".")}
+	case bypasses:
+		return Problems{d.asUser.problem("Row-level security does not hold for the login of the source " + d.db.name + ", which is a superuser or has BYPASSRLS. Give the source a login of its own, or write role: in as_user.")}
+	}
+	return nil
+}
+
+// described are the columns of a statement, or what is wrong with it. Neither
+// is known where only the asker's role may see what it reads.
 func (d *Definition) described(s snapshot, st *statement) ([]offprint.Column, Problems) {
 	columns, err := s.describe(st)
 	if err == nil {
 		return columns, nil
 	}
 	f := d.db.engine.fault(err, st.text)
+	if f.code == offprint.PermissionDenied && d.asUser != nil && d.asUser.role.claim != "" {
+		return nil, nil
+	}
 	if f.text == "" {
 		f.text = err.Error()
 	}
@@ -73,7 +97,7 @@ func (d *Definition) prepareOptions(s snapshot, st *statement) Problems {
 
 func (d *Definition) prepare(s snapshot, p *part, st *statement) Problems {
 	columns, problems := d.described(s, st)
-	if problems != nil {
+	if columns == nil {
 		return problems
 	}
 	if told := p.lay(slices.Clone(columns), ""); told != nil {

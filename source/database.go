@@ -47,6 +47,7 @@ type engine interface {
 type opening struct {
 	req  offprint.Request // whose it is; nobody's when queries are only prepared
 	held bool             // all queries see one moment, not each its own
+	as   []assumed        // what is the asker's while it lasts
 }
 
 // zone is the session's, in which the asker's days begin.

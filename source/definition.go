@@ -25,6 +25,7 @@ type Definition struct {
 	named      bool          // the header names a source, known or not
 	noSnapshot bool
 	tenants    string
+	asUser     *asUser // nil: every asker reads as the source's login does
 }
 
 // A part is one block: a query and what is said about its columns.
@@ -81,18 +82,19 @@ func (d *Definition) Report() *offprint.Report {
 	return &r
 }
 
-// KeepsTenantsApart tells whether every query, those of options too, names the
-// asker's tenant where that cannot fall away. One that does not shows every
-// tenant's rows; options may be said to be for all.
+// KeepsTenantsApart tells whether the database decides by who asks (as_user),
+// or every query, those of options too, names the asker's tenant where that
+// cannot fall away. One that does not shows every tenant's rows; options may be
+// said to be for all.
 func (d *Definition) KeepsTenantsApart() bool {
-	return !slices.ContainsFunc(d.parts, func(p part) bool { return !p.query.namesTenant() }) &&
+	return d.asUser.byClaim() || !slices.ContainsFunc(d.parts, func(p part) bool { return !p.query.namesTenant() }) &&
 		!slices.ContainsFunc(d.choices, func(c *choices) bool { return c.blind() })
 }
 
 // blind are the queries that would show every tenant's rows, and are not said
 // to be for all.
 func (d *Definition) blind() (problems Problems) {
-	if d.tenants == "shared" {
+	if d.tenants == "shared" || d.asUser.byClaim() {
 		return nil
 	}
 	for _, p := range d.parts {

@@ -86,6 +86,17 @@ SELECT :r`, "4:56: The header has no parameter regn. There are: r.\n4:62: This [
 9:26: Say what of the asker is meant, as in :user.id, :user.tenant or :user.email.`},
 		{"a file's name of what is not asked", "/*---\nsource: shop\nfile: \"orders-{period}\"\n---*/\nSELECT 1", "1:1: file: {period} is no parameter of this report."},
 		{"a further part without a name", "/*---\nsource: shop\n---*/\nSELECT 1\n/*---\ntitle: More\nsource: shop\n---*/\nSELECT 2", "5:1: Every further part has a name of its own. Write part: name.\n7:1: source stands in the first header only: it is of the whole report."},
+		{"as_user of what is not PostgreSQL", "/*---\nsource: small\nas_user: {role: clerk}\n---*/\nSELECT 1", "3:1: as_user needs PostgreSQL, and the source small is none. Filter by :user.tenant in the query instead."},
+		{"as_user of PostgreSQL's own settings", "/*---\nsource: shop\nas_user:\n  set:\n    search_path: x\n    session_authorization: \":user.id\"\n    App.tenant: y\n    app.tenant'; --: z\n    app.ok: \":user.tenant\"\n---*/\nSELECT 1", `5:5: A setting of your own has small letters, digits, _ and a dot, as in app.tenant. PostgreSQL's own are not set here.
+6:5: A setting of your own has small letters, digits, _ and a dot, as in app.tenant. PostgreSQL's own are not set here.
+7:5: A setting of your own has small letters, digits, _ and a dot, as in app.tenant. PostgreSQL's own are not set here.
+8:5: A setting of your own has small letters, digits, _ and a dot, as in app.tenant. PostgreSQL's own are not set here.`},
+		{"as_user by more than a claim", "/*---\nsource: shop\nas_user: {set: {app.a: \"x:user.id\", app.b: [a], app.c: \":user\"}, role: \"none\", user: x}\n---*/\nSELECT 1", `3:24: app.a is a text, or one claim alone, as in ":user.tenant".
+3:37: app.b is one value, not a list.
+3:56: app.c is a text, or one claim alone, as in ":user.tenant".
+3:72: role is the name of a role of the database, or a claim, as in ":user.db_role".
+3:80: as_user has no key user. Did you mean set?`},
+		{"as_user of nothing", "/*---\nsource: shop\nas_user: {set: {}}\n---*/\nSELECT 1", `3:1: as_user says nothing. Write what is to be set, as in {set: {app.tenant: ":user.tenant"}}, or a role.`},
 		{"lines of long ago", "/*---\rsource: shop\r---*/\rSELECT 1", "1:6: Here a carriage return stands without its line feed. Save the file with the line ends of Unix or of Windows."},
 		{"Windows' lines", "/*---\r\nsource: shop\r\n---*/\r\nSELECT\r\n  :x", "5:3: The header has no parameter x. There are none."},
 	}
@@ -196,6 +207,9 @@ func TestTenantsAreKeptApartByEveryQueryOrSaidToShare(t *testing.T) {
 		{"a comment filters", "", "SELECT 1 -- WHERE t = :user.tenant", true},
 		{"a string filters", "", "SELECT ':user.tenant'", true},
 		{"another claim filters", "", "SELECT :user.tenants, :user.id", true},
+		{"the database filters by a setting", "as_user: {set: {app.tenant: \":user.tenant\"}}\n", "SELECT 1" + more + "SELECT 2", false},
+		{"the database filters by a role", "as_user: {role: \":user.db_role\"}\n", "SELECT 1", false},
+		{"the database does not know who asks", "as_user: {role: reports, set: {app.x: y}}\n", "SELECT 1", true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

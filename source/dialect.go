@@ -12,6 +12,7 @@ type dialect struct {
 	brackets      bool           // [a name]
 	backticks     bool           // `a name`
 	arrays        bool           // ARRAY[1], = ANY(:list)
+	asUser        bool           // settings and a role for a transaction
 	newlines      string         // bytes of which one ends a comment that begins with --
 	own           *regexp.Regexp // the database's own parameters
 	ownBegins     string         // bytes that one of them begins with
@@ -21,7 +22,7 @@ type dialect struct {
 
 var (
 	postgresSQL = dialect{
-		name: "PostgreSQL", escapeStrings: true, dollarStrings: true, nested: true, arrays: true,
+		name: "PostgreSQL", escapeStrings: true, dollarStrings: true, nested: true, arrays: true, asUser: true,
 		newlines: "\n\r", placeholder: "$", mostValues: 65535,
 		ownBegins: "$", own: regexp.MustCompile(`^\$[0-9]\w*`),
 	}

@@ -89,6 +89,7 @@ func (d *Definition) keys(h *header, sources map[string]*Database) yaml.Keys {
 		"description": h.Words(&r.Description),
 		"source":      func(e yaml.Entry) { d.source(h, e, sources) },
 		"parameters":  func(e yaml.Entry) { d.parameters(h, e) },
+		"as_user":     func(e yaml.Entry) { d.asUser = h.asUser(e) },
 		"formats":     h.List(&r.Formats),
 		"allow":       func(e yaml.Entry) { h.Object(e, "allow", yaml.Keys{"roles": h.List(&r.Allow.Roles)}) },
 		"tenants":     h.Choice(&d.tenants, "shared"),
@@ -162,6 +163,9 @@ func (d *Definition) check(h *header, sources map[string]*Database) {
 		}
 	default:
 		h.Wrong(nil, "The header does not say which source it reads. Write source: name.%s", yaml.DidYouMean("", slices.Sorted(maps.Keys(sources))))
+	}
+	if d.asUser != nil && d.db != nil && !d.db.engine.dialect().asUser {
+		*h.Problems = append(*h.Problems, d.asUser.problem("as_user needs PostgreSQL, and the source "+d.db.name+" is none. Filter by :user.tenant in the query instead."))
 	}
 	for _, found := range braces.FindAllStringSubmatch(d.report.File, -1) {
 		if !slices.ContainsFunc(d.report.Parameters, func(p offprint.Parameter) bool { return p.Name == found[1] }) {

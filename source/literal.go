@@ -25,7 +25,15 @@ func (d *Definition) SQL(req offprint.Request) (string, error) {
 		}
 		all = append(all, strings.TrimRight(strings.TrimSpace(text), "; \n")+"\n;\n")
 	}
-	return d.db.engine.prologue(zoneOf(req)) + strings.Join(all, "\n"), nil
+	as, err := d.asUser.assume(req.Who)
+	if err != nil {
+		return "", err
+	}
+	text := d.db.engine.prologue(zoneOf(req)) + assumedSQL(as) + strings.Join(all, "\n")
+	if as != nil {
+		text = "BEGIN READ ONLY;\n" + text + "\nROLLBACK;\n"
+	}
+	return text, nil
 }
 
 func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }

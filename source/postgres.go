@@ -132,7 +132,43 @@ func (p *postgres) begin(ctx context.Context, o opening) (snapshot, error) {
 		return nil, fmt.Errorf("read the snapshot's time: %w", err)
 	}
 	s.at = time.UnixMicro(micros).UTC()
+	if err := s.assume(ctx, o.as); err != nil {
+		s.end(true)
+		return nil, err
+	}
 	return s, nil
+}
+
+// assume makes settings and the role the asker's until the transaction ends.
+// Names and values are bound.
+func (s *postgresSnapshot) assume(ctx context.Context, all []assumed) error {
+	if all == nil {
+		return nil
+	}
+	var calls []string
+	var values [][]byte
+	for i, a := range all {
+		calls = append(calls, fmt.Sprintf("pg_catalog.set_config($%d, $%d, true)", 2*i+1, 2*i+2))
+		values = append(values, []byte(a.name), []byte(a.value))
+	}
+	err := s.conn.ExecParams(ctx, "SELECT "+strings.Join(calls, ", "), values, nil, nil, nil).Read().Err
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) {
+		switch sqlState(refused.Code) {
+		case offprint.PermissionDenied, offprint.BadQuery: // a role that is not there, or not for this login
+			return notLetIn().Because(err)
+		}
+	}
+	return err
+}
+
+// bypasses tells whether no row-level security holds for the present role.
+func (s *postgresSnapshot) bypasses() (bool, error) {
+	results, err := s.conn.Exec(context.Background(), "SELECT rolsuper OR rolbypassrls FROM pg_catalog.pg_roles WHERE rolname = current_user").ReadAll()
+	if err != nil || len(results[0].Rows) == 0 {
+		return false, err
+	}
+	return string(results[0].Rows[0][0]) == "t", nil
 }
 
 func (s *postgresSnapshot) asOf() time.Time { return s.at }

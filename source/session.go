@@ -41,6 +41,10 @@ func (d *Definition) Open(ctx context.Context, req offprint.Request) (*offprint.
 // begin begins a snapshot to ask for these parts. Whoever has it releases it.
 func (d *Definition) begin(ctx context.Context, req offprint.Request, parts []part) (*session, error) {
 	s := &session{Definition: d, locale: req.Locale, asked: parts}
+	as, err := d.asUser.assume(req.Who)
+	if err != nil {
+		return nil, err
+	}
 	for _, p := range parts {
 		statement, err := p.query.bind(req)
 		if err != nil {
@@ -49,7 +53,7 @@ func (d *Definition) begin(ctx context.Context, req offprint.Request, parts []pa
 		s.statements = append(s.statements, statement)
 	}
 	s.watch(ctx)
-	snapshot, err := d.db.engine.begin(s.ctx, opening{req, !d.noSnapshot})
+	snapshot, err := d.db.engine.begin(s.ctx, opening{req, !d.noSnapshot, as})
 	if err != nil {
 		err = s.failed(err, nil)
 		s.stopTimers()
