@@ -36,13 +36,13 @@ type Parameter struct {
 	Type     ParamType
 	Label    Words  // empty: made from the name
 	Help     Words  // one sentence below the field
-	Default  string // as a person would write it: "last_30_days", "-7d", "EU"
+	Default  string // as a person would write it: "last_30_days", "-7d", "EU"; of a list a line each
 	Optional bool
 	Many     bool     // a list of values of this type
 	Options  []Option // empty: anything, unless there are Choices
 	Choices  Chooser  // who knows the options, where they are not fixed
 	Follows  []string // the parameters whose values the choices depend on
-	Min, Max string   // of numbers, dates and datetimes; of a text its length
+	Min, Max string   // of numbers, dates, datetimes and periods, as a Default; of a text its length
 	Pattern  string   // a regular expression (RE2) that all of a text must match
 }
 
@@ -65,16 +65,18 @@ type Chooser interface {
 // MaxText is the longest text parameter, in characters, unless Max says less.
 const MaxText = 10_000
 
-// Sent are parameters as they came: JSON values by name. null is the same as left out.
+// Sent are parameters as they came: JSON values by name. null is the same as
+// left out, but for a parameter that is optional and has a default: left out it
+// is the default, and null is none.
 type Sent map[string]json.RawMessage
 
 // Params are resolved parameters: string, int64, [Value] (a decimal), bool,
 // [Day], time.Time, [Period], or a slice of them ([]any) for a list. What was
-// left out is absent. Written as JSON they may be sent again and resolve to
+// left out is absent, or nil where a default was refused. Written as JSON they may be sent again and resolve to
 // themselves, which is how the ledger keeps them.
 type Params map[string]any
 
-func (p Params) Has(name string) bool { _, ok := p[name]; return ok }
+func (p Params) Has(name string) bool { return p[name] != nil }
 
 func (p Params) Text(name string) string    { return param[string](p, name) }
 func (p Params) Int(name string) int64      { return param[int64](p, name) }
@@ -155,18 +157,20 @@ func (p *Parameter) Check() (problems []string) {
 	if p.Options != nil && p.Choices != nil {
 		problems = append(problems, "The options are either fixed or known elsewhere, not both.")
 	}
-	now := time.Now()
-	bound := p.Type
-	switch p.Type {
-	case PeriodParam:
-		bound = DateParam
-	case TextParam:
-		bound = IntParam
+	if p.Type == BoolParam && p.Min+p.Max != "" {
+		problems = append(problems, "A bool has no min and no max.")
 	}
-	for _, b := range []struct{ key, text string }{{"min", p.Min}, {"max", p.Max}} {
-		if _, problem := bound.parse(b.text, time.UTC, now); b.text != "" && problem != "" {
-			problems = append(problems, fmt.Sprintf("The %s is not right. %s", b.key, problem))
-		}
+	now := time.Now()
+	least, problem := p.bound(p.Min, false, time.UTC, now)
+	if problem != "" {
+		problems = append(problems, "The min is not right. "+problem)
+	}
+	most, problem := p.bound(p.Max, true, time.UTC, now)
+	if problem != "" {
+		problems = append(problems, "The max is not right. "+problem)
+	}
+	if least != nil && most != nil && less(most, least) {
+		problems = append(problems, "The min is above the max.")
 	}
 	for _, o := range p.Options {
 		if _, problem := p.Type.parse(o.Value, time.UTC, now); problem != "" {
@@ -174,8 +178,7 @@ func (p *Parameter) Check() (problems []string) {
 		}
 	}
 	if p.Default != "" && problems == nil {
-		raw, _ := json.Marshal(p.Default)
-		if _, _, problem := p.resolve(raw, time.UTC, now); problem != "" {
+		if _, _, problem := p.resolve(nil, time.UTC, now); problem != "" {
 			problems = append(problems, "The default is not right. "+problem)
 		}
 	}

@@ -84,8 +84,10 @@ func escapePointer(name string) string {
 func (p *Parameter) resolve(raw json.RawMessage, zone *time.Location, now time.Time) (v any, given bool, problem string) {
 	if len(raw) == 0 || string(raw) == "null" {
 		switch {
+		case p.Default != "" && p.Optional && string(raw) == "null":
+			return nil, true, ""
 		case p.Default != "":
-			raw, _ = json.Marshal(p.Default)
+			raw = p.defaultJSON()
 		case p.Optional:
 			return nil, false, ""
 		default:
@@ -116,6 +118,14 @@ func (p *Parameter) resolve(raw json.RawMessage, zone *time.Location, now time.T
 	return list, true, ""
 }
 
+// defaultJSON is the default as it would be sent.
+func (p *Parameter) defaultJSON() json.RawMessage {
+	if p.Many {
+		return json.RawMessage(asJSON(strings.Split(p.Default, "\n")))
+	}
+	return json.RawMessage(asJSON(p.Default))
+}
+
 // A checker holds values against a parameter. What it takes to do so is read
 // once, since lists may be long.
 type checker struct {
@@ -129,19 +139,10 @@ type checker struct {
 
 func (p *Parameter) checker(zone *time.Location, now time.Time) *checker {
 	c := &checker{Parameter: p, zone: zone, now: now}
-	bound := p.Type
-	switch p.Type {
-	case TextParam:
-		bound = IntParam
-		c.most = int64(MaxText)
-	case PeriodParam:
-		bound = DateParam
-	}
-	if v, problem := bound.parse(p.Min, zone, now); p.Min != "" && problem == "" {
-		c.least = v
-	}
-	if v, problem := bound.parse(p.Max, zone, now); p.Max != "" && problem == "" && (c.most == nil || less(v, c.most)) {
-		c.most = v
+	c.least, _ = p.bound(p.Min, false, zone, now) // Check has told what is wrong with them
+	c.most, _ = p.bound(p.Max, true, zone, now)
+	if most := int64(MaxText); p.Type == TextParam && (c.most == nil || less(most, c.most)) {
+		c.most = most
 	}
 	if p.Pattern != "" {
 		c.pattern, _ = regexp.Compile(`\A(?:` + p.Pattern + `)\z`) // a wrong one matches nothing; Check has said so
@@ -155,6 +156,28 @@ func (p *Parameter) checker(zone *time.Location, now time.Time) *checker {
 		}
 	}
 	return c
+}
+
+// bound is min or max, nil for none: of a text its length, of a period a day.
+// A day bounds times by its first instant, and as the upper bound by its last.
+func (p *Parameter) bound(text string, upper bool, zone *time.Location, now time.Time) (v any, problem string) {
+	if text == "" {
+		return nil, ""
+	}
+	switch p.Type {
+	case TextParam:
+		return IntParam.parse(text, zone, now)
+	case PeriodParam:
+		return DateParam.parse(text, zone, now)
+	case DatetimeParam:
+		if day, ok := dayFrom(text, today(zone, now)); ok && upper {
+			return day.Add(1).Start(zone).Add(-time.Microsecond).UTC(), ""
+		}
+	}
+	if v, problem = p.Type.parse(text, zone, now); problem != "" {
+		return nil, problem
+	}
+	return v, ""
 }
 
 func asJSON(v any) string {
@@ -197,9 +220,9 @@ func (c *checker) check(v any) string {
 	}
 	switch {
 	case c.least != nil && less(first, c.least):
-		return least + shown(c.least) + unit + "."
+		return least + c.shown(c.least) + unit + "."
 	case c.most != nil && less(c.most, last):
-		return most + shown(c.most) + unit + "."
+		return most + c.shown(c.most) + unit + "."
 	case c.options != nil && !c.options[asJSON(v)]:
 		return "Choose one of the options."
 	}
@@ -272,7 +295,7 @@ func (t ParamType) parse(s string, zone *time.Location, now time.Time) (v any, p
 			return d, ""
 		}
 	case DatetimeParam:
-		if at, ok := timeFrom(s, zone); ok {
+		if at, ok := timeFrom(s, zone, today(zone, now)); ok {
 			return at, ""
 		}
 	case PeriodParam:
@@ -281,11 +304,17 @@ func (t ParamType) parse(s string, zone *time.Location, now time.Time) (v any, p
 	return nil, wrong
 }
 
-func timeFrom(s string, zone *time.Location) (time.Time, bool) {
+// timeFrom reads a time, in zone if it has none of its own; a day is its first
+// instant.
+func timeFrom(s string, zone *time.Location, today Day) (time.Time, bool) {
+	if d, ok := dayFrom(s, today); ok {
+		t := d.Start(zone).UTC()
+		return t, sayable(t)
+	}
 	if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
 		return t.UTC(), sayable(t)
 	}
-	for _, layout := range []string{"2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04", time.DateOnly} {
+	for _, layout := range []string{"2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04"} {
 		if t, err := time.ParseInLocation(layout, s, zone); err == nil {
 			return t.UTC(), sayable(t)
 		}
@@ -310,9 +339,9 @@ func less(a, b any) bool {
 	return false
 }
 
-func shown(v any) string {
+func (c *checker) shown(v any) string {
 	if t, ok := v.(time.Time); ok {
-		return t.Format(time.RFC3339)
+		return t.In(c.zone).Format(time.RFC3339)
 	}
 	return fmt.Sprint(v)
 }

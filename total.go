@@ -122,6 +122,9 @@ func (s *sum) sum(v Value) {
 		sum := s.float + y
 		s.lost = (sum - s.float) - y
 		s.float = sum
+		if math.IsInf(sum, 0) { // Inf - Inf is no compensation
+			s.lost = 0
+		}
 	default:
 		s.count--
 	}
@@ -180,11 +183,11 @@ func scaleOf(plain string) int {
 }
 
 // Values are the totals so far, one a column: null where there is none, and
-// null for money in more than one currency.
+// null for money in more than one currency, of which only the count is known.
 func (t *Totals) Values() []Value {
 	values := make([]Value, len(t.columns))
 	for i, c := range t.columns {
-		if s := &t.sums[i]; c.Total != NoTotal && !s.mixed {
+		if s := &t.sums[i]; c.Total != NoTotal && (!s.mixed || c.Total == Count) {
 			values[i] = s.value(c.Total)
 		}
 	}

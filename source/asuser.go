@@ -115,18 +115,6 @@ func (a *asUser) assume(who offprint.Identity) (all []assumed, err error) {
 	return all, nil
 }
 
-// nobody is what is to be set whoever asks.
-func (a *asUser) nobody() *asUser {
-	if a == nil {
-		return nil
-	}
-	same := &asUser{settings: slices.DeleteFunc(slices.Clone(a.settings), func(s setting) bool { return s.claim != "" })}
-	if a.role.claim == "" {
-		same.role = a.role
-	}
-	return same
-}
-
 func notLetIn() *offprint.Error {
 	return offprint.Errorf(offprint.PermissionDenied, "The database does not let you in as what your sign-in says that you are. Ask whoever runs this service.")
 }

@@ -31,11 +31,7 @@ func (f *Folder) Check(ctx context.Context, offline bool) Problems {
 
 // prepared has the database look at every query.
 func (d *Definition) prepared(ctx context.Context) (problems Problems) {
-	as, err := d.asUser.nobody().assume(offprint.Identity{})
-	if err != nil {
-		return Problems{{File: d.file, Text: err.Error()}}
-	}
-	s, err := d.db.engine.begin(ctx, opening{held: true, as: as})
+	s, err := d.db.engine.begin(ctx, opening{held: true})
 	if err != nil {
 		return Problems{{File: d.file, Text: fmt.Sprintf("The source %s cannot be asked: %v.", d.db.name, err)}}
 	}
@@ -55,30 +51,39 @@ func (d *Definition) prepared(ctx context.Context) (problems Problems) {
 	return problems.InOrder()
 }
 
-// unguarded tells of a login that as_user could not hold back.
+// unguarded tells of a login, or a role that stands in the header, that no
+// row-level security holds back.
 func (d *Definition) unguarded(s snapshot) Problems {
-	guarded, ok := s.(interface{ bypasses() (bool, error) })
+	asks, ok := s.(interface {
+		bypasses(role string) (known, bypasses bool, err error)
+	})
 	if !ok || d.asUser == nil || d.asUser.role.claim != "" {
 		return nil
 	}
-	switch bypasses, err := guarded.bypasses(); {
+	role := d.asUser.role.text
+	known, bypasses, err := asks.bypasses(role)
+	switch {
 	case err != nil:
 		return Problems{d.asUser.problem("Whether row-level security holds cannot be asked: " + err.Error() + ".")}
-	case bypasses:
+	case !known:
+		return Problems{d.asUser.problem("The source " + d.db.name + " has no role " + role + ".")}
+	case bypasses && role == "":
 		return Problems{d.asUser.problem("Row-level security does not hold for the login of the source " + d.db.name + ", which is a superuser or has BYPASSRLS. Give the source a login of its own, or write role: in as_user.")}
+	case bypasses:
+		return Problems{d.asUser.problem("Row-level security does not hold for the role " + role + ", which is a superuser or has BYPASSRLS. Name another.")}
 	}
 	return nil
 }
 
 // described are the columns of a statement, or what is wrong with it. Neither
-// is known where only the asker's role may see what it reads.
+// is known where the login may not see what the role may.
 func (d *Definition) described(s snapshot, st *statement) ([]offprint.Column, Problems) {
 	columns, err := s.describe(st)
 	if err == nil {
 		return columns, nil
 	}
 	f := d.db.engine.fault(err, st.text)
-	if f.code == offprint.PermissionDenied && d.asUser != nil && d.asUser.role.claim != "" {
+	if f.code == offprint.PermissionDenied && d.asUser != nil && d.asUser.role != (setting{}) {
 		return nil, nil
 	}
 	if f.text == "" {

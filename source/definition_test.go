@@ -76,6 +76,17 @@ SELECT :r`, "4:56: The header has no parameter regn. There are: r.\n4:62: This [
 			"an options' query over folded lines", "/*---\nsource: shop\nparameters:\n  r:\n    type: text\n    options:\n      query: >-\n        SELECT code\n        FROM regions WHERE x = $1\n---*/\nSELECT :r",
 			"9:32: $1 has no name here. Declare a parameter in the header and write :name.",
 		},
+		{"a list for the default of one", "/*---\nsource: shop\nparameters: {a: {type: text, default: [x, y]}}\n---*/\nSELECT :a", "3:14: a: Only a parameter with many: true has a list for a default."},
+		{"a list of nothing for a default", "/*---\nsource: shop\nparameters: {a: {type: text, many: true, default: []}}\n---*/\nSELECT 1 IN (:a)", "3:42: A default names a value at least. Write optional: true where there may be none."},
+		{"one of a list of defaults", "/*---\nsource: shop\nparameters: {a: {type: int, many: true, default: [1, x]}}\n---*/\nSELECT 1 IN (:a)", "3:14: a: The default is not right. Value 2: Write a whole number."},
+		{"a list of periods", "/*---\nsource: shop\nparameters: {a: {type: period, many: true}}\n---*/\nSELECT :a.start", "3:14: a: there is no list of periods."},
+		{"what is of the whole report in a later header", "/*---\nsource: shop\n---*/\nSELECT 1\n/*---\npart: more\nformats: [csv]\nparameters: {}\nmax_rows: 5\nas_user: {}\n---*/\nSELECT 2", `7:1: formats stands in the first header only: it is of the whole report.
+8:1: parameters stands in the first header only: it is of the whole report.
+9:1: max_rows stands in the first header only: it is of the whole report.
+10:1: as_user stands in the first header only: it is of the whole report.`},
+		{"two parts of one name", "/*---\nsource: shop\npart: more\n---*/\nSELECT 1\n/*---\npart: more\n---*/\nSELECT 2", "6:1: There is already a part more."},
+		{"a part of a name that is none", "/*---\nsource: shop\n---*/\nSELECT 1\n/*---\npart: More rows\n---*/\nSELECT 2", "6:7: part is not right: a letter from a to z, then letters, digits, - and _."},
+		{"titles that are the same in a later part", "/*---\nsource: shop\ncolumns: {a: {title: A}}\n---*/\nSELECT 1 AS a\n/*---\npart: more\ncolumns:\n  a: {title: A}\n  b: {title: a}\n---*/\nSELECT 2 AS a, 3 AS b", "10:3: The columns a and b have the same title. Give each its own."},
 		{"groups", "/*---\nsource: shop\ngroup: [a, b, a]\n---*/\nSELECT 1 AS a, 2 AS b", "3:15: a stands here twice."},
 		{"a group that is a mapping", "/*---\nsource: shop\ngroup: {a: b}\n---*/\nSELECT 1 AS a", `3:1: group is a text. One that begins with { or holds ": " belongs in quotes, as in group: "{period}".`},
 		{"parameters that do not fit the query", "/*---\nsource: shop\nparameters:\n  period: {type: period}\n  region: {type: text}\n  spare: {type: int}\n---*/\nSELECT :period, :period.stat,\n  :region.start, :regin, :user", `1:1: No query uses the parameter spare. Write :spare where it belongs, or take it out.
@@ -139,7 +150,8 @@ parameters:
     optional: true
     help: Where it went
     options: [EU, {value: US, label: {en: America}}]
-  ids: {type: int, many: true, min: 1, max: 9, optional: true}
+  ids: {type: int, many: true, min: 1, max: 9, default: [3, 4]}
+  day: {type: date, min: "-30d", max: today, label: {en: Day, de: Tag}, help: {en: Any, de: Irgendeiner}, optional: true}
 formats: [xlsx, csv]
 columns:
   amount: {title: 007, as: money, total: sum, currency: cur, width: 12.5, note: Net, format: "#,##0.00", hide: true, link: "https://x.example/{cur}"}
@@ -153,7 +165,7 @@ overflow: fail
 csv: {delimiter: tab, bom: true, formulas: raw}
 pdf: {paper: a4, footer: "Page {page}"}
 ---*/
-SELECT amount, cur FROM orders WHERE day >= :period.start [[ AND region = :region ]] [[ AND id IN (:ids) ]]`
+SELECT amount, cur FROM orders WHERE day >= :period.start [[ AND region = :region ]] AND id IN (:ids) [[ AND day = :day ]]`
 	d, problems := source.Parse("reports/sales/orders.sql", text, twoSources(t))
 	if problems != nil {
 		t.Fatal(problems)
@@ -170,6 +182,10 @@ SELECT amount, cur FROM orders WHERE day >= :period.start [[ AND region = :regio
 		{"a default", r.Parameters[0].Default, "last_30_days"},
 		{"an option", r.Parameters[1].Options[1].Label.In("fr"), "America"},
 		{"a list", r.Parameters[2].Many, true},
+		{"the default of a list", r.Parameters[2].Default, "3\n4"},
+		{"a label", r.Parameters[3].LabelIn("de-CH"), "Tag"},
+		{"help", r.Parameters[3].Help.In("en-GB"), "Any"},
+		{"a bound in a word", r.Parameters[3].Min, "-30d"},
 		{"formats", strings.Join(r.Formats, " "), "xlsx csv"},
 		{"roles", r.Allow.Permits(offprint.Identity{Roles: []string{"sales"}}), true},
 		{"retention", r.Retention, 7 * 24 * time.Hour},

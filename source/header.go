@@ -192,6 +192,7 @@ func (d *Definition) parameters(h *header, e yaml.Entry) {
 // parameter reads one; asked are its options, where a query answers them.
 func (h *header) parameter(e yaml.Entry) (p offprint.Parameter, asked *choices) {
 	p.Name = e.Key
+	listed := false
 	var kind string
 	var types []string
 	for _, t := range offprint.ParamTypes {
@@ -202,7 +203,7 @@ func (h *header) parameter(e yaml.Entry) (p offprint.Parameter, asked *choices) 
 		"type":     h.Choice(&kind, types...),
 		"label":    h.Words(&p.Label),
 		"help":     h.Words(&p.Help),
-		"default":  h.Text(&p.Default),
+		"default":  func(e yaml.Entry) { p.Default, listed = h.defaults(e) },
 		"optional": h.Yes(&p.Optional),
 		"many":     h.Yes(&p.Many),
 		"options": func(e yaml.Entry) {
@@ -230,10 +231,32 @@ func (h *header) parameter(e yaml.Entry) (p offprint.Parameter, asked *choices) 
 	if p.Many && p.Type == offprint.PeriodParam {
 		h.Wrong(e.At, "%s: there is no list of periods.", e.Key)
 	}
+	if listed && !p.Many {
+		h.Wrong(e.At, "%s: Only a parameter with many: true has a list for a default.", e.Key)
+	}
 	for _, problem := range p.Check() {
 		h.Wrong(e.At, "%s: %s", e.Key, problem)
 	}
 	return p, asked
+}
+
+// defaults reads EU and [EU, US], a line each.
+func (h *header) defaults(e yaml.Entry) (text string, listed bool) {
+	if !yaml.IsList(e.Value) {
+		text, _ = h.Scalar(e)
+		return text, false
+	}
+	var all []string
+	h.List(&all)(e)
+	for _, one := range all {
+		if strings.Contains(one, "\n") || one == "" {
+			h.Wrong(e.At, "Each value of a default has a line of text.")
+		}
+	}
+	if len(h.Items(e)) == 0 {
+		h.Wrong(e.At, "A default names a value at least. Write optional: true where there may be none.")
+	}
+	return strings.Join(all, "\n"), true
 }
 
 // options reads [EU, US] and [{value: EU, label: Europe}].

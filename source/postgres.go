@@ -162,13 +162,15 @@ func (s *postgresSnapshot) assume(ctx context.Context, all []assumed) error {
 	return err
 }
 
-// bypasses tells whether no row-level security holds for the present role.
-func (s *postgresSnapshot) bypasses() (bool, error) {
-	results, err := s.conn.Exec(context.Background(), "SELECT rolsuper OR rolbypassrls FROM pg_catalog.pg_roles WHERE rolname = current_user").ReadAll()
-	if err != nil || len(results[0].Rows) == 0 {
-		return false, err
+// bypasses tells whether there is a role, and whether no row-level security
+// holds for it; an empty one is the login's own.
+func (s *postgresSnapshot) bypasses(role string) (known, bypasses bool, err error) {
+	const sql = "SELECT rolsuper OR rolbypassrls FROM pg_catalog.pg_roles WHERE rolname = coalesce(nullif($1::text, ''), current_user)"
+	result := s.conn.ExecParams(context.Background(), sql, [][]byte{[]byte(role)}, nil, nil, nil).Read()
+	if result.Err != nil || len(result.Rows) == 0 {
+		return false, false, result.Err
 	}
-	return string(results[0].Rows[0][0]) == "t", nil
+	return true, string(result.Rows[0][0]) == "t", nil
 }
 
 func (s *postgresSnapshot) asOf() time.Time { return s.at }

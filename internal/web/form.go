@@ -260,6 +260,8 @@ func sentIn(r *offprint.Report, form url.Values) offprint.Sent {
 				panic(err) // texts and lists of them
 			}
 			sent[p.Name] = raw
+		} else if p.Optional && p.Default != "" { // emptied: else it would be the default again
+			sent[p.Name] = json.RawMessage("null")
 		}
 	}
 	return sent

@@ -37,7 +37,7 @@ type blank struct {
 	Type     offprint.ParamType `json:"type" enum:"text,int,decimal,bool,date,datetime,period"`
 	Label    string             `json:"label"`
 	Help     string             `json:"help,omitempty"`
-	Default  string             `json:"default,omitempty"`
+	Default  string             `json:"default,omitempty" doc:"Of a list a line each."`
 	Optional bool               `json:"optional"`
 	Many     bool               `json:"many"`
 	Options  []option           `json:"options,omitempty" nullable:"false"`
@@ -126,9 +126,20 @@ func schemaOfParameter(p *offprint.Parameter, locale string) map[string]any {
 		schema["description"] = help
 	}
 	if p.Default != "" {
-		schema["default"] = typed(p.Type, p.Default)
+		schema["default"] = defaultOf(p)
 	}
 	return schema
+}
+
+func defaultOf(p *offprint.Parameter) any {
+	if !p.Many {
+		return typed(p.Type, p.Default)
+	}
+	var list []any
+	for text := range strings.SplitSeq(p.Default, "\n") {
+		list = append(list, typed(p.Type, text))
+	}
+	return list
 }
 
 func typeSchema(p *offprint.Parameter) map[string]any {

@@ -243,6 +243,9 @@ func (s *Site) parameters(r *offprint.Run, locale string) []offprint.Shown {
 	}
 	var all []offprint.Shown
 	for _, name := range slices.Sorted(maps.Keys(r.Params)) {
+		if !r.Params.Has(name) {
+			continue
+		}
 		all = append(all, offprint.Shown{Label: offprint.Titled(name), Text: offprint.ShowParam(r.Params[name], zone, locale)})
 	}
 	return all

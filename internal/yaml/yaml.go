@@ -150,6 +150,11 @@ func IsMapping(n ast.Node) bool {
 	return false
 }
 
+func IsList(n ast.Node) bool {
+	_, list := n.(*ast.SequenceNode)
+	return list
+}
+
 func IsNull(n ast.Node) bool {
 	_, null := n.(*ast.NullNode)
 	return null || n == nil
