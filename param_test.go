@@ -235,3 +235,25 @@ func TestNoTotalIsOverMixedCurrencies(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatStandsOnTheRight(t *testing.T) {
+	right := map[string]bool{
+		"money": true, "percent": true, "number": true, "id": false, "text": false, "date": false, "datetime": false, "bool": false,
+	}
+	for _, as := range offprint.AsWords {
+		for _, kind := range []offprint.Kind{offprint.Null, offprint.Text, offprint.Int} {
+			c := offprint.Column{As: as, Kind: kind}
+			if want, ok := right[string(as)]; !ok || c.Numeric() != want {
+				t.Errorf("as %s: %v", as, c.Numeric())
+			}
+		}
+	}
+	for kind, want := range map[offprint.Kind]bool{
+		offprint.Int: true, offprint.Float: true, offprint.Decimal: true, offprint.Text: false, offprint.Date: false, offprint.Timestamp: false,
+		offprint.Bool: false, offprint.Bytes: false, offprint.Null: false,
+	} {
+		if c := (offprint.Column{Kind: kind}); c.Numeric() != want {
+			t.Errorf("kind %v: %v", kind, c.Numeric())
+		}
+	}
+}

@@ -15,6 +15,8 @@ func FuzzParse(f *testing.F) {
 	f.Add("/*---\n? [a]\n: &x *x\n<<: {a: !!b |-\n  c}\n---*/ SELECT [[ :a ]]")
 	f.Add("/*---\r\ntitle: {de: x, en: }\r\nallow: {roles: ~}\r\n---*/\r\nSELECT $$:a$$, E'\\':a', \":b\"")
 	f.Add("/*----\r\x19--\r\x19---*/-*//*")
+	f.Add("/*---\nparameters:\n  a: {type: int, many: true, default: [1, 2], options: {query: \"SELECT \\\"x\\\\u00e9\\\",\\n :b [[ :c\", tenants: shared}}\n  b:\n    type: date\n    min: -30d\n    options:\n      query: |2-\n          SELECT 'ü' -- x\n\n        WHERE :a\n  c: {type: text, options: {query: >\n SELECT :b}}\ngroup: [a, 'b']\n---*/\nSELECT :a, :b, :c")
+	f.Add("/*---\nas_user: {set: {app.tenant: \":user.tenant\", a.b: x}, role: ':user.db_role'}\n---*/\nSELECT 1\n/*---\npart: more\ngroup: a\nas_user: {}\n---*/\nSELECT 2")
 	f.Add("SELECT 1")
 	f.Fuzz(func(t *testing.T, text string) {
 		db, err := source.Open(source.Config{Name: "shop", URL: "sqlite:nowhere.db"})
