@@ -161,28 +161,54 @@ func (p *Parameter) Check() (problems []string) {
 		problems = append(problems, "A bool has no min and no max.")
 	}
 	now := time.Now()
-	least, problem := p.bound(p.Min, false, time.UTC, now)
-	if problem != "" {
+	if _, problem := p.bound(p.Min, false, time.UTC, now); problem != "" {
 		problems = append(problems, "The min is not right. "+problem)
 	}
-	most, problem := p.bound(p.Max, true, time.UTC, now)
-	if problem != "" {
+	if _, problem := p.bound(p.Max, true, time.UTC, now); problem != "" {
 		problems = append(problems, "The max is not right. "+problem)
-	}
-	if least != nil && most != nil && less(most, least) {
-		problems = append(problems, "The min is above the max.")
 	}
 	for _, o := range p.Options {
 		if _, problem := p.Type.parse(o.Value, time.UTC, now); problem != "" {
 			problems = append(problems, fmt.Sprintf("The option %q is not right. %s", o.Value, problem))
 		}
 	}
-	if p.Default != "" && problems == nil {
-		if _, _, problem := p.resolve(nil, time.UTC, now); problem != "" {
-			problems = append(problems, "The default is not right. "+problem)
+	if problems == nil {
+		if problem := p.always(now); problem != "" {
+			problems = append(problems, problem)
 		}
 	}
 	return problems
+}
+
+// always is what is wrong with bounds and default on every day from a year
+// before now to a year after. A word that they hold, such as start_of_month,
+// may be right only on some: that must not take the report away on the others.
+func (p *Parameter) always(now time.Time) string {
+	problem := p.at(now)
+	if p.Type != DateParam && p.Type != DatetimeParam && p.Type != PeriodParam {
+		return problem
+	}
+	for day := -366; day <= 366 && problem != ""; day++ {
+		if p.at(now.AddDate(0, 0, day)) == "" {
+			return ""
+		}
+	}
+	return problem
+}
+
+func (p *Parameter) at(now time.Time) string {
+	least, _ := p.bound(p.Min, false, time.UTC, now)
+	most, _ := p.bound(p.Max, true, time.UTC, now)
+	if least != nil && most != nil && less(most, least) {
+		return "The min is above the max."
+	}
+	if p.Default == "" {
+		return ""
+	}
+	if _, _, problem := p.resolve(nil, time.UTC, now); problem != "" {
+		return "The default is not right. " + problem
+	}
+	return ""
 }
 
 // LabelIn is the label for a locale; without one it is made from the name: from_day is "From day".

@@ -128,6 +128,7 @@ func TestWhatIsWrongWithAParameterItself(t *testing.T) {
 		{"bounds the wrong way round", parameter{Type: "decimal", Min: "1.1", Max: "1"}, "The min is above the max."},
 		{"days the wrong way round", parameter{Type: "datetime", Min: "today", Max: "-1d"}, "The min is above the max."},
 		{"a default beyond", parameter{Type: "int", Max: "5", Default: "6"}, "The default is not right. At most 5."},
+		{"a day that is never within", parameter{Type: "date", Default: "today", Max: "-1d"}, "The default is not right. Not after "},
 		{"one of a list of defaults", parameter{Type: "int", Many: true, Default: "6\nx"}, "The default is not right. Value 2: Write a whole number."},
 		{"a default that is no option", parameter{Type: "text", Options: fixed("EU"), Default: "US"}, "The default is not right. Choose one of the options."},
 		{"an option of another type", parameter{Type: "int", Options: fixed("x")}, `The option "x" is not right.`},
@@ -137,6 +138,16 @@ func TestWhatIsWrongWithAParameterItself(t *testing.T) {
 	} {
 		if got := fmt.Sprint(tt.p.Check()); !strings.HasPrefix(got, "["+tt.want) {
 			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
+		}
+	}
+	for _, p := range []parameter{ // wrong on some days, which must not be when the server starts
+		{Type: "date", Default: "start_of_month", Min: "-3d"},
+		{Type: "date", Default: "end_of_month", Max: "+3d"},
+		{Type: "period", Default: "this_month", Max: "today"},
+		{Type: "datetime", Min: "start_of_month", Max: "-10d"},
+	} {
+		if problems := p.Check(); problems != nil {
+			t.Errorf("%v: %v", p, problems)
 		}
 	}
 	r := offprint.Report{Name: "r", Version: "1", Source: offprint.SourceFunc(nil), Parameters: []parameter{{Name: "a", Type: "text", Follows: []string{"a"}}, {Name: "b", Type: "text", Follows: []string{"a", "x"}}}}
