@@ -27,12 +27,15 @@ type choices struct {
 // choices reads {query: SELECT …}.
 func (h *header) choices(e yaml.Entry, name string) *choices {
 	c := &choices{name: name}
+	before := len(*h.Problems)
 	h.Object(e, "options", yaml.Keys{
 		"query":   func(e yaml.Entry) { c.query = h.query(e) },
 		"tenants": h.Choice(&c.tenants, "shared"),
 	})
-	if c.query == nil {
+	if c.query == nil && len(*h.Problems) == before {
 		h.Wrong(e.At, `options are a list, as in [EU, US] or [{value: EU, label: Europe}], or a query, as in {query: "SELECT code, name FROM regions ORDER BY name"}.`)
+	}
+	if c.query == nil {
 		return nil
 	}
 	return c
@@ -41,7 +44,7 @@ func (h *header) choices(e yaml.Entry, name string) *choices {
 func (h *header) query(e yaml.Entry) *query {
 	text, ok := h.Scalar(e)
 	if !ok {
-		text = " " // told already
+		return nil
 	}
 	at := h.Place(e).Position
 	return &query{file: h.File, text: text, end: len(text), traced: traceOf(text, h.text, offset(h.text, h.Above+at.Line, at.Column))}
@@ -61,10 +64,10 @@ const longestEscape = 10
 // traceOf finds each letter again, in their order, from a place in the file.
 // Among escapes it may miss by some letters, and finds its way after them.
 func traceOf(read, file string, from int) *trace {
-	switch t := file[from:]; {
-	case strings.HasPrefix(t, "|"), strings.HasPrefix(t, ">"): // a block, below
-		from += span(t, func(c byte) bool { return c != '\n' })
-	case strings.HasPrefix(t, `"`), strings.HasPrefix(t, "'"):
+	switch written := file[from:]; {
+	case strings.HasPrefix(written, "|"), strings.HasPrefix(written, ">"): // a block, below
+		from += span(written, func(c byte) bool { return c != '\n' })
+	case strings.HasPrefix(written, `"`), strings.HasPrefix(written, "'"):
 		from++
 	}
 	t := &trace{file, make([]int, len(read)+1)}
