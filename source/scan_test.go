@@ -3,6 +3,7 @@ package source
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -158,6 +159,7 @@ func FuzzScan(f *testing.F) {
 	} {
 		f.Add(seed)
 	}
+	escaped := regexp.MustCompile(`\\+\[\[`) // one of them is taken away, in a string none
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, d := range []dialect{postgresSQL, sqliteSQL} {
 			q := scanned(text, d)
@@ -168,7 +170,7 @@ func FuzzScan(f *testing.F) {
 				}
 				all.WriteString(p.text)
 			}
-			if got, want := all.String(), strings.ReplaceAll(text, `\[[`, "[["); strings.ReplaceAll(got, `\[[`, "[[") != want {
+			if got := all.String(); escaped.ReplaceAllString(got, "[[") != escaped.ReplaceAllString(text, "[[") {
 				t.Fatalf("%s: %q became %q", d.name, text, got)
 			}
 			for _, p := range q.problems {
