@@ -136,7 +136,7 @@ func assumedSQL(all []assumed) string {
 			text.WriteString(`SET LOCAL ROLE "` + strings.ReplaceAll(a.value, `"`, `""`) + "\";\n")
 			continue
 		}
-		text.WriteString("SET LOCAL " + a.name + " = " + quoted(a.value) + ";\n")
+		text.WriteString(`SET LOCAL "` + strings.ReplaceAll(a.name, ".", `"."`) + `" = ` + quoted(a.value) + ";\n")
 	}
 	return text.String()
 }

@@ -232,7 +232,7 @@ func TestOptionsAreTheAskersToo(t *testing.T) {
 }
 
 func TestWhatPsqlIsToldOfTheAsker(t *testing.T) {
-	db, _ := guarded(t, 1)
+	db, beside := guarded(t, 1)
 	d, problems := source.Parse("a.sql", teamNotes+"SELECT count(*) FROM notes;", map[string]*source.Database{"shop": db})
 	if problems != nil {
 		t.Fatal(problems)
@@ -240,7 +240,7 @@ func TestWhatPsqlIsToldOfTheAsker(t *testing.T) {
 	got, err := d.SQL(offprint.Request{Who: as("o'neill", `te"am`)})
 	want := `BEGIN READ ONLY;
 SET TIME ZONE 'UTC';
-SET LOCAL app.user = 'o''neill';
+SET LOCAL "app"."user" = 'o''neill';
 SET LOCAL ROLE "te""am";
 SELECT count(*) FROM notes
 ;
@@ -249,6 +249,14 @@ ROLLBACK;
 `
 	if err != nil || got != want {
 		t.Errorf("%v\n%s\nwant\n%s", err, got, want)
+	}
+	pasted, err := d.SQL(offprint.Request{Who: as("o'neill", "team_a")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	results, err := beside.PgConn().Exec(t.Context(), pasted).ReadAll()
+	if err != nil || string(results[4].Rows[0][0]) != "300" {
+		t.Errorf("pasted: %v, %v", results, err)
 	}
 	if _, err := d.SQL(offprint.Request{Who: as("o'neill", "")}); offprint.CodeOf(err) != offprint.PermissionDenied {
 		t.Errorf("without the claim: %v", err)

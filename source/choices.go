@@ -201,11 +201,16 @@ func (c *choices) option(row offprint.Row, zone *time.Location) (o offprint.Opti
 	return o, err
 }
 
+// paramTypes are the types whose values are written as those of a kind are.
+var paramTypes = map[offprint.Kind]offprint.ParamType{
+	offprint.Int: offprint.IntParam, offprint.Decimal: offprint.DecimalParam, offprint.Date: offprint.DateParam,
+}
+
 // value writes what the query answers as a default of the parameter would be.
 func (c *choices) value(v offprint.Value, zone *time.Location) (string, error) {
 	text := string(v.Append(nil, zone))
 	switch c.kind {
-	case offprint.TextParam:
+	case offprint.TextParam, paramTypes[v.Kind()]: // nothing to read
 		return text, nil
 	case offprint.IntParam: // 5.00 of a numeric column
 		if whole, rest, ok := strings.Cut(text, "."); ok && strings.Trim(rest, "0") == "" {

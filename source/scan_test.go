@@ -3,7 +3,6 @@ package source
 import (
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -159,7 +158,7 @@ func FuzzScan(f *testing.F) {
 	} {
 		f.Add(seed)
 	}
-	escaped := regexp.MustCompile(`\\+\[\[`) // one of them is taken away, in a string none
+	bare := func(text string) string { return strings.ReplaceAll(text, `\`, "") }
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, d := range []dialect{postgresSQL, sqliteSQL} {
 			q := scanned(text, d)
@@ -170,7 +169,8 @@ func FuzzScan(f *testing.F) {
 				}
 				all.WriteString(p.text)
 			}
-			if got := all.String(); escaped.ReplaceAllString(got, "[[") != escaped.ReplaceAllString(text, "[[") {
+			got := all.String() // less the \ of \[[, in a string not even that
+			if bare(got) != bare(text) || len(text)-len(got) > strings.Count(text, `\[[`) {
 				t.Fatalf("%s: %q became %q", d.name, text, got)
 			}
 			for _, p := range q.problems {
