@@ -118,12 +118,14 @@ func openReports(c Config) (Sources, *source.Folder, source.Problems, error) {
 	if errs != nil {
 		return sources, nil, nil, errors.Join(errs...)
 	}
-	folder, problems := c.folder(sources)
-	if c.Auth.JWT != nil && c.Auth.JWT.Claims.Tenant != "" {
-		folder.Tenants(true)
-		problems = folder.Reload()
+	folder, _ := c.folder(sources)
+	folder.Tenants(c.Auth.JWT != nil && c.Auth.JWT.Claims.Tenant != "")
+	var names []string
+	for _, f := range formats() {
+		names = append(names, f.Name())
 	}
-	return sources, folder, problems, nil
+	folder.Formats(names...)
+	return sources, folder, folder.Reload(), nil
 }
 
 func (c *Config) folder(sources Sources) (*source.Folder, source.Problems) {

@@ -5,50 +5,128 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
+	"sync"
+	"time"
 
 	"github.com/offprint/offprint"
 	"github.com/offprint/offprint/internal/yaml"
 )
 
-// Check reads all files again and has each query prepared by its database,
-// with what stands in [[ ]] and without. Offline it only reads. A database
-// that does not answer is a problem too.
+// Check reads all files again, looks for what works but may surprise, and has
+// each query prepared by its database, with what stands in [[ ]] and without.
+// Offline it asks no database. One that does not answer is one problem,
+// whatever the number of reports that read it.
 func (f *Folder) Check(ctx context.Context, offline bool) Problems {
 	problems := f.Reload()
-	if offline {
-		return problems
+	right := f.right()
+	for _, d := range right {
+		problems = append(problems, d.surprises()...)
 	}
-	f.mu.RLock()
-	files := maps.Clone(f.read)
-	f.mu.RUnlock()
-	for _, p := range slices.Sorted(maps.Keys(files)) {
-		if d := files[p].good; d != nil && files[p].problems == nil {
-			problems = append(problems, d.prepared(ctx)...)
-		}
+	if !offline {
+		problems = append(problems, f.prepared(ctx, right)...)
 	}
 	return problems.InOrder()
 }
 
-// prepared has the database look at every query.
-func (d *Definition) prepared(ctx context.Context) (problems Problems) {
-	s, err := d.db.engine.begin(ctx, opening{held: true})
+// right are the definitions without problems, by their paths.
+func (f *Folder) right() (right []*Definition) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	for _, p := range slices.Sorted(maps.Keys(f.read)) {
+		if d := f.read[p].good; d != nil && f.read[p].problems == nil {
+			right = append(right, d)
+		}
+	}
+	return right
+}
+
+// surprises are warnings that the text alone gives reason for.
+func (d *Definition) surprises() (problems Problems) {
+	for _, p := range d.parts {
+		o := p.query.outline(d.report.Parameters)
+		if o.restless() {
+			problem := p.query.problem(p.query.start(), "Nothing sorts the rows, so they may come in another order each time. End the query with ORDER BY and columns that tell every row from the others.")
+			problem.Warning = true
+			problems = append(problems, problem)
+		}
+	}
+	return problems
+}
+
+// prepared asks all databases at once, each about its reports one by one.
+func (f *Folder) prepared(ctx context.Context, right []*Definition) (problems Problems) {
+	found := make([]Problems, len(f.sources))
+	var asking sync.WaitGroup
+	for i, name := range slices.Sorted(maps.Keys(f.sources)) {
+		asking.Go(func() { found[i] = f.sources[name].prepared(ctx, right) })
+	}
+	asking.Wait()
+	return slices.Concat(found...)
+}
+
+// connectWithin is how long a database has to answer at all.
+const connectWithin = 10 * time.Second
+
+var errSilent = fmt.Errorf("it did not answer within %s", spoken(connectWithin))
+
+// prepared has the database look at every query of those definitions that
+// read it.
+func (d *Database) prepared(ctx context.Context, definitions []*Definition) (problems Problems) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	late := time.AfterFunc(connectWithin, func() { cancel(errSilent) })
+	s, err := d.engine.begin(ctx, opening{held: true})
+	late.Stop()
 	if err != nil {
-		return Problems{{File: d.file, Text: fmt.Sprintf("The source %s cannot be asked: %v.", d.db.name, err)}}
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
+		return Problems{d.silent(err)}
 	}
 	defer s.end(true)
+	for _, one := range definitions {
+		if one.db != d {
+			continue
+		}
+		wrong, err := one.prepared(s)
+		problems = append(problems, wrong...)
+		if err != nil {
+			return append(problems, d.silent(err))
+		}
+	}
+	return problems
+}
+
+func (d *Database) silent(err error) Problem {
+	text := strings.TrimSuffix(strings.Join(strings.Fields(err.Error()), " "), ".")
+	return Problem{File: "source " + d.name, Text: "It cannot be asked: " + text + "."}
+}
+
+// prepared has the database look at every query. The error is the
+// database's own: it will not answer the next question either.
+func (d *Definition) prepared(s snapshot) (problems Problems, err error) {
 	problems = d.unguarded(s)
 	for i := range d.parts {
 		p := &d.parts[i]
 		for _, given := range p.query.combinations(d.report.Parameters) {
-			problems = append(problems, d.prepare(s, p, p.query.bindTypes(given))...)
+			wrong, err := d.prepare(s, p, p.query.bindTypes(given))
+			problems = append(problems, wrong...)
+			if err != nil {
+				return problems, err
+			}
 		}
 	}
 	for _, c := range d.choices {
 		for _, given := range c.query.combinations(d.report.Parameters) {
-			problems = append(problems, d.prepareOptions(s, c.query.bindTypes(given))...)
+			wrong, err := d.prepareOptions(s, c.query.bindTypes(given))
+			problems = append(problems, wrong...)
+			if err != nil {
+				return problems, err
+			}
 		}
 	}
-	return problems.InOrder()
+	return problems, nil
 }
 
 // unguarded tells of a login, or a role that stands in the header, that no
@@ -76,34 +154,37 @@ func (d *Definition) unguarded(s snapshot) Problems {
 }
 
 // described are the columns of a statement, or what is wrong with it. Neither
-// is known where the login may not see what the role may.
-func (d *Definition) described(s snapshot, st *statement) ([]offprint.Column, Problems) {
+// is known where the login may not see what the role may, or where the
+// database does not answer any more.
+func (d *Definition) described(s snapshot, st *statement) ([]offprint.Column, Problems, error) {
 	columns, err := s.describe(st)
 	if err == nil {
-		return columns, nil
+		return columns, nil, nil
 	}
 	f := d.db.engine.fault(err, st.text)
-	if f.code == offprint.PermissionDenied && d.asUser != nil && d.asUser.role != (setting{}) {
-		return nil, nil
-	}
-	if f.text == "" {
+	switch {
+	case f.code == offprint.SourceUnavailable:
+		return nil, nil, err
+	case f.code == offprint.PermissionDenied && d.asUser != nil && d.asUser.role != (setting{}):
+		return nil, nil, nil
+	case f.text == "":
 		f.text = err.Error()
 	}
-	return nil, Problems{st.problem(f.at-1, f.text)}
+	return nil, Problems{st.problem(f.at-1, f.text)}, nil
 }
 
-func (d *Definition) prepareOptions(s snapshot, st *statement) Problems {
-	columns, problems := d.described(s, st)
+func (d *Definition) prepareOptions(s snapshot, st *statement) (Problems, error) {
+	columns, problems, err := d.described(s, st)
 	if what := tooWide(len(columns)); what != "" {
 		problems = append(problems, st.problem(-1, what))
 	}
-	return problems
+	return problems, err
 }
 
-func (d *Definition) prepare(s snapshot, p *part, st *statement) Problems {
-	columns, problems := d.described(s, st)
+func (d *Definition) prepare(s snapshot, p *part, st *statement) (Problems, error) {
+	columns, problems, err := d.described(s, st)
 	if columns == nil {
-		return problems
+		return problems, err
 	}
 	if told := p.lay(slices.Clone(columns), ""); told != nil {
 		problems = append(problems, st.problem(-1, told.Detail))
@@ -111,8 +192,22 @@ func (d *Definition) prepare(s snapshot, p *part, st *statement) Problems {
 	names := make([]string, len(columns))
 	for i, c := range columns {
 		names[i] = c.Name
+		problems = append(problems, d.misfit(p, c)...)
 	}
-	return append(problems, d.absent(p, names)...)
+	return append(problems, d.absent(p, names)...), nil
+}
+
+// misfit is what the header says of a column that its values cannot be.
+func (d *Definition) misfit(p *part, c offprint.Column) (problems Problems) {
+	for _, said := range p.columns {
+		if said.Name != c.Name {
+			continue
+		}
+		for _, text := range said.misfits(c.Kind, d.db.engine.dialect()) {
+			problems = append(problems, said.problem(d.file, text))
+		}
+	}
+	return problems
 }
 
 // absent are columns that the header speaks of and the query does not have.

@@ -25,6 +25,7 @@ func (h *header) columns(e yaml.Entry) []column {
 		columns = append(columns, h.column(inner))
 	}
 	h.titles(columns)
+	h.sums(columns)
 	for _, c := range columns {
 		if c.Currency != "" && c.Currency == c.Name {
 			h.Wrong(nil, "The currency of %s cannot stand in itself.", c.Name)

@@ -25,7 +25,8 @@ type Definition struct {
 	named      bool          // the header names a source, known or not
 	noSnapshot bool
 	tenants    string
-	asUser     *asUser // nil: every asker reads as the source's login does
+	asUser     *asUser  // nil: every asker reads as the source's login does
+	makes      Problems // the formats it names, with their places
 }
 
 // A part is one block: a query and what is said about its columns.
@@ -105,6 +106,17 @@ func (d *Definition) blind() (problems Problems) {
 	for _, c := range d.choices {
 		if c.blind() {
 			problems = append(problems, c.query.problem(c.query.start(), "The options' query does not name :user.tenant outside of [[ ]], so nobody who has a tenant may ask for the report. Filter by it, or write tenants: shared beside the query if all tenants may see all options."))
+		}
+	}
+	return problems
+}
+
+// unmade are the formats that it names and nobody makes.
+func (d *Definition) unmade(formats []string) (problems Problems) {
+	for _, named := range d.makes {
+		if !slices.Contains(formats, named.Text) {
+			named.Text = "There is no format " + named.Text + "." + yaml.DidYouMean(named.Text, formats)
+			problems = append(problems, named)
 		}
 	}
 	return problems

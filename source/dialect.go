@@ -18,6 +18,7 @@ type dialect struct {
 	ownBegins     string         // bytes that one of them begins with
 	placeholder   string         // before a parameter's number
 	mostValues    int            // that a statement may have
+	loose         bool           // a column declared as text may well hold numbers or times
 }
 
 var (
@@ -27,7 +28,7 @@ var (
 		ownBegins: "$", own: regexp.MustCompile(`^\$[0-9]\w*`),
 	}
 	sqliteSQL = dialect{
-		name: "SQLite", brackets: true, backticks: true,
+		name: "SQLite", brackets: true, backticks: true, loose: true,
 		newlines: "\n", placeholder: "?", mostValues: 32766,
 		ownBegins: "?$@#:", own: regexp.MustCompile(`^(?:\?\w*|[$@#:][$\w\x{80}-\x{10FFFF}]+)`),
 	}

@@ -28,7 +28,8 @@ type Folder struct {
 	inGo    []*offprint.Report
 
 	reloading sync.Mutex
-	tenants   bool // askers may have one; under reloading
+	tenants   bool     // askers may have one; under reloading
+	formats   []string // that are made; nil: not known; under reloading
 	mu        sync.RWMutex
 	read      map[string]*file // by path in files
 	reports   map[string]*offprint.Report
@@ -66,6 +67,15 @@ func (f *Folder) Tenants(yes bool) {
 	f.reloading.Lock()
 	defer f.reloading.Unlock()
 	f.tenants = yes
+}
+
+// Formats says which formats are made. From then on [Folder.Reload] and
+// [Folder.Check] tell of each that a report names beside; the report is served
+// all the same, as the others.
+func (f *Folder) Formats(names ...string) {
+	f.reloading.Lock()
+	defer f.reloading.Unlock()
+	f.formats = names
 }
 
 // Reports are all that may be asked for, by name.
@@ -131,14 +141,26 @@ func (f *Folder) Reload() Problems {
 	for _, p := range slices.Sorted(maps.Keys(found)) {
 		problems = append(problems, found[p].problems...)
 		f.add(p, found[p], reports, &problems)
-		if d := found[p].good; f.tenants && d != nil && found[p].problems == nil {
-			problems = append(problems, d.blind()...)
+		if d := found[p].good; d != nil && found[p].problems == nil {
+			problems = append(problems, f.unfit(d)...)
 		}
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.read, f.reports, f.problems = found, reports, problems
 	return slices.Clone(problems)
+}
+
+// unfit is what is wrong with a definition here, though it might not be with
+// another configuration.
+func (f *Folder) unfit(d *Definition) (problems Problems) {
+	if f.formats != nil {
+		problems = d.unmade(f.formats)
+	}
+	if f.tenants {
+		problems = append(problems, d.blind()...)
+	}
+	return problems
 }
 
 func (f *Folder) addInGo(r *offprint.Report, reports map[string]*offprint.Report, problems *Problems) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -213,10 +214,10 @@ func TestCheckAsksTheDatabaseAboutEveryCombination(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			sources := map[string]*source.Database{"shop": db}
-			write(t, dir+"/right.sql", "/*---\nparameters: {r: {type: text, optional: true}, l: {type: text, many: true}}\n---*/\nSELECT n FROM orders WHERE region IN (:l) [[ AND region = :r ]]")
-			write(t, dir+"/block.sql", "/*---\nparameters: {r: {type: text, optional: true}}\n---*/\nSELECT n FROM orders\n[[ WHERE regionn = :r ]]")
-			write(t, dir+"/columns.sql", "/*---\ncolumns:\n  m: {title: M}\n  n: {currency: cur}\n---*/\nSELECT n, region FROM orders")
-			write(t, dir+"/twice.sql", head+"SELECT n, n FROM orders")
+			write(t, dir+"/right.sql", "/*---\nparameters: {r: {type: text, optional: true}, l: {type: text, many: true}}\n---*/\nSELECT n FROM orders WHERE region IN (:l) [[ AND region = :r ]] ORDER BY n")
+			write(t, dir+"/block.sql", "/*---\nparameters: {r: {type: text, optional: true}}\n---*/\nSELECT n FROM orders\n[[ WHERE regionn = :r ]] ORDER BY n")
+			write(t, dir+"/columns.sql", "/*---\ncolumns:\n  m: {title: M}\n  n: {currency: cur}\n---*/\nSELECT n, region FROM orders ORDER BY n")
+			write(t, dir+"/twice.sql", head+"SELECT n, n FROM orders ORDER BY 1")
 			f, problems := source.OpenFolder(dir, sources)
 			if problems != nil || f.Check(t.Context(), true) != nil {
 				t.Fatal(problems)
@@ -236,9 +237,24 @@ func TestCheckAsksTheDatabaseAboutEveryCombination(t *testing.T) {
 			}
 		})
 	}
-	f, _ := source.OpenFS("x", fstest.MapFS{"a.sql": {Data: []byte(head + "SELECT 1")}},
-		map[string]*source.Database{"shop": open(t, source.Config{Name: "shop", URL: "sqlite:/nowhere/shop.db"})})
-	if got := f.Check(t.Context(), false); len(got) != 1 || !strings.Contains(got.Error(), "x/a.sql: The source shop cannot be asked") {
-		t.Errorf("nobody there: %v", got)
+}
+
+func TestASourceThatDoesNotAnswerIsOneProblem(t *testing.T) {
+	files := fstest.MapFS{}
+	for i := range 200 {
+		files[fmt.Sprintf("r%d.sql", i)] = &fstest.MapFile{Data: []byte("/*---\nsource: shop\n---*/\nSELECT 1")}
+	}
+	files["wrong.sql"] = &fstest.MapFile{Data: []byte("/*---\nsource: small\n---*/\nSELECT missing")}
+	f, _ := source.OpenFS("x", files, map[string]*source.Database{
+		"shop":  open(t, source.Config{Name: "shop", URL: "postgres://test:hunter2@127.0.0.1:1/shop"}),
+		"gone":  open(t, source.Config{Name: "gone", URL: "sqlite:/nowhere/shop.db"}),
+		"small": shop(t),
+	})
+	got := f.Check(t.Context(), false)
+	if len(got) != 3 || got[0].File != "source gone" || got[1].File != "source shop" || got[2].File != "x/wrong.sql" {
+		t.Errorf("got %v", got)
+	}
+	if text := got.Error(); strings.Contains(text, "hunter2") || !strings.Contains(text, "source shop: It cannot be asked: ") {
+		t.Errorf("got %s", text)
 	}
 }

@@ -90,8 +90,8 @@ func (d *Definition) keys(h *header, sources map[string]*Database) yaml.Keys {
 		"source":      func(e yaml.Entry) { d.source(h, e, sources) },
 		"parameters":  func(e yaml.Entry) { d.parameters(h, e) },
 		"as_user":     func(e yaml.Entry) { d.asUser = h.asUser(e) },
-		"formats":     h.List(&r.Formats),
-		"allow":       func(e yaml.Entry) { h.Object(e, "allow", yaml.Keys{"roles": h.List(&r.Allow.Roles)}) },
+		"formats":     func(e yaml.Entry) { d.formats(h, e) },
+		"allow":       func(e yaml.Entry) { d.allow(h, e) },
 		"tenants":     h.Choice(&d.tenants, "shared"),
 		"retention":   h.Duration(&r.Retention),
 		"max_rows":    h.Whole(&r.MaxRows),
@@ -111,6 +111,7 @@ func (d *Definition) keys(h *header, sources map[string]*Database) yaml.Keys {
 				"dialect":   d.option(h, "csv.dialect", "excel"),
 				"formulas":  d.option(h, "csv.formulas", "escape", "raw"),
 			})
+			d.oneComma(h, e)
 		},
 		"pdf": func(e yaml.Entry) {
 			h.Object(e, "pdf", yaml.Keys{
@@ -138,6 +139,42 @@ func (d *Definition) option(h *header, name string, words ...string) func(yaml.E
 		if value != "" {
 			d.report.Options[name] = value
 		}
+	}
+}
+
+// formats are those that a report may become; whether there are such formats
+// is for the folder to say.
+func (d *Definition) formats(h *header, e yaml.Entry) {
+	for _, item := range h.Items(e) {
+		name, ok := h.Scalar(item)
+		switch {
+		case !ok:
+		case slices.Contains(d.report.Formats, name):
+			h.Wrong(h.Place(item), "formats names %s twice.", name)
+		default:
+			at := h.Place(item).Position
+			d.report.Formats = append(d.report.Formats, name)
+			d.makes = append(d.makes, Problem{File: d.file, Line: h.Above + at.Line, Column: at.Column, Text: name})
+		}
+	}
+	if len(h.Items(e)) == 0 {
+		h.Wrong(e.At, "formats names none. Name one, or take formats: out, and the report can be made as any.")
+	}
+}
+
+func (d *Definition) allow(h *header, e yaml.Entry) {
+	roles := &d.report.Allow.Roles
+	h.Object(e, "allow", yaml.Keys{"roles": h.List(roles)})
+	if len(*roles) == 0 && yaml.IsMapping(e.Value) {
+		h.Wrong(e.At, "allow names no role, so that it would allow everybody. Name a role, as in {roles: [sales]}, or take allow: out.")
+	}
+}
+
+// oneComma holds that a comma does not end both the cell and the whole number.
+func (d *Definition) oneComma(h *header, e yaml.Entry) {
+	delimiter, named := d.report.Options["csv.delimiter"]
+	if d.report.Options["csv.decimal"] == "," && (delimiter == "," || !named && d.report.Options["csv.dialect"] == "") {
+		h.Wrong(e.At, `csv: a comma cannot stand both between the cells and in the numbers. Write delimiter: ";" beside decimal: ",".`)
 	}
 }
 

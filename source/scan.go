@@ -85,6 +85,15 @@ type scanner struct {
 	depth  int    // of [ ]
 	open   int    // where the present [[ is; -1: none
 	inside int    // declared parameters in it
+
+	noting bool // tokens is kept
+	tokens []token
+}
+
+// A token is one word or sign of a query and where it stands.
+type token struct {
+	text    string // a word in upper case, else one character for all of its sort
+	at, end int
 }
 
 func (s *scanner) wrong(at int, format string, args ...any) {
@@ -99,6 +108,9 @@ func (s *scanner) starts(with string) bool { return strings.HasPrefix(s.rest(), 
 // token notes what was read, for whoever asks what stood before.
 func (s *scanner) token(t string, length int) {
 	s.before, s.last = s.last, t
+	if s.noting {
+		s.tokens = append(s.tokens, token{t, s.at, s.at + length})
+	}
 	s.at += length
 }
 

@@ -13,14 +13,24 @@ type Problem struct {
 	File         string
 	Line, Column int // from 1, in characters; 0: the file as a whole
 	Text         string
+	Warning      bool // it works, but most likely not as it was meant
 }
 
 // String is reports/orders.sql:7:12: There is no …
 func (p Problem) String() string {
-	if p.Line == 0 {
-		return p.File + ": " + p.Text
+	text := p.Text
+	if p.Warning {
+		text = "warning: " + text
 	}
-	return fmt.Sprintf("%s:%d:%d: %s", p.File, p.Line, p.Column, p.Text)
+	return p.Place() + ": " + text
+}
+
+// Place is reports/orders.sql:7:12, or the file alone.
+func (p Problem) Place() string {
+	if p.Line == 0 {
+		return p.File
+	}
+	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
 }
 
 // Error is String, so that a problem can be the cause of another error.
@@ -44,7 +54,12 @@ func (p Problems) InOrder() Problems {
 	slices.SortStableFunc(p, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), a.Line-b.Line, a.Column-b.Column)
 	})
-	return slices.Compact(p)
+	seen := make(map[Problem]bool, len(p))
+	return slices.DeleteFunc(p, func(one Problem) bool {
+		twice := seen[one]
+		seen[one] = true
+		return twice
+	})
 }
 
 // DidYouMean is " Did you mean title?" for a slip of the fingers, else the

@@ -1,0 +1,4 @@
+/*---
+source: shop
+---*/
+SELECT 1 AS one

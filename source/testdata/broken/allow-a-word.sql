@@ -1,0 +1,5 @@
+/*---
+source: shop
+allow: sales
+---*/
+SELECT id FROM orders ORDER BY id

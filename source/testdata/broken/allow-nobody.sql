@@ -1,0 +1,5 @@
+/*---
+source: shop
+allow: {roles: []}
+---*/
+SELECT id FROM orders ORDER BY id

@@ -1,0 +1,5 @@
+/*---
+source: shop
+allow: {users: [mary]}
+---*/
+SELECT id FROM orders ORDER BY id

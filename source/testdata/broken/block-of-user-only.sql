@@ -1,0 +1,4 @@
+/*---
+source: shop
+---*/
+SELECT id FROM orders [[ WHERE region = :user.region ]] ORDER BY id

@@ -1,0 +1,7 @@
+/*---
+source: shop
+parameters:
+  day: {type: date}
+file: {day}
+---*/
+SELECT id FROM orders WHERE day = :day ORDER BY id

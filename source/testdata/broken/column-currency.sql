@@ -1,0 +1,6 @@
+/*---
+source: shop
+columns:
+  amount: {as: money, currency: amount}
+---*/
+SELECT id, amount FROM orders ORDER BY id

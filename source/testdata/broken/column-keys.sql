@@ -1,0 +1,6 @@
+/*---
+source: shop
+columns:
+  id: {titel: Number, sum: true}
+---*/
+SELECT id FROM orders ORDER BY id

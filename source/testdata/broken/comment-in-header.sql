@@ -1,0 +1,5 @@
+/*---
+source: shop
+file: a/*b
+---*/
+SELECT id FROM orders ORDER BY id

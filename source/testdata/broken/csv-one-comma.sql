@@ -1,0 +1,5 @@
+/*---
+source: shop
+csv: {decimal: ","}
+---*/
+SELECT id FROM orders ORDER BY id

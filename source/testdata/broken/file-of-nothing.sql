@@ -1,0 +1,5 @@
+/*---
+source: shop
+file: "orders-{period}"
+---*/
+SELECT id FROM orders ORDER BY id

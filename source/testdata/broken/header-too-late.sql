@@ -1,0 +1,5 @@
+-- orders, by id
+/*---
+source: shop
+---*/
+SELECT id FROM orders ORDER BY id

@@ -1,0 +1,6 @@
+/*---
+source: shop
+title: Orders
+title: All orders
+---*/
+SELECT id FROM orders ORDER BY id

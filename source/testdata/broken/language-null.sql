@@ -1,0 +1,5 @@
+/*---
+source: shop
+title: {Orders}
+---*/
+SELECT id FROM orders ORDER BY id

@@ -1,0 +1,5 @@
+/*---
+source: shop
+title: {english: Orders, d: Aufträge}
+---*/
+SELECT id FROM orders ORDER BY id

@@ -1,0 +1,5 @@
+/*---
+source: shop
+title: Aufträge
+---*/
+SELECT 1 AS one

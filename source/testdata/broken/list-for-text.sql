@@ -1,0 +1,5 @@
+/*---
+source: shop
+title: [Orders, All]
+---*/
+SELECT id FROM orders ORDER BY id

@@ -1,0 +1,5 @@
+/*---
+source: shop
+formats: []
+---*/
+SELECT id FROM orders ORDER BY id

@@ -1,0 +1,5 @@
+/*---
+source: shop
+title: ~
+---*/
+SELECT id FROM orders ORDER BY id

@@ -1,0 +1,1 @@
+/*---source: shop---*/SELECT 1 AS one

@@ -1,0 +1,6 @@
+/*---
+source: shop
+parameters:
+  region: text
+---*/
+SELECT id FROM orders WHERE region = :region ORDER BY id

@@ -1,0 +1,6 @@
+/*---
+source: shop
+parameters:
+  region: {type: text, optional: true}
+---*/
+SELECT id FROM orders ORDER BY id

@@ -1,0 +1,5 @@
+/*---
+source: shop
+part: The Sums
+---*/
+SELECT id FROM orders ORDER BY id

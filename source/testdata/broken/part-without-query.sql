@@ -1,0 +1,7 @@
+/*---
+source: shop
+---*/
+SELECT id FROM orders ORDER BY id
+/*---
+part: more
+---*/

@@ -1,0 +1,4 @@
+/*---
+source: shop
+---*/
+SELECT count(*), sum(amount), sum(price) FROM orders

@@ -1,0 +1,7 @@
+/*---
+source: shop
+---*/
+SELECT id,
+  amuont
+FROM orders
+ORDER BY id

@@ -1,0 +1,4 @@
+/*---
+source: shop
+---*/
+SELECT id, sume(amount) AS s FROM orders GROUP BY id ORDER BY id

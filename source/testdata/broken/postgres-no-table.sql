@@ -1,0 +1,6 @@
+/*---
+source: shop
+---*/
+SELECT id
+FROM oders
+ORDER BY id

@@ -1,0 +1,6 @@
+/*---
+source: shop
+parameters:
+  n: {type: int}
+---*/
+SELECT id FROM orders WHERE region = :n ORDER BY id

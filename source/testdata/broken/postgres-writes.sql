@@ -1,0 +1,4 @@
+/*---
+source: shop
+---*/
+DELETE FROM orders

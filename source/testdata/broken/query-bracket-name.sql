@@ -1,0 +1,4 @@
+/*---
+source: lite
+---*/
+SELECT [id FROM orders ORDER BY id

@@ -1,0 +1,4 @@
+/*---
+source: shop
+---*/
+SELECT id FROM orders /* all of them ORDER BY id

@@ -1,0 +1,4 @@
+/*---
+source: shop
+---*/
+SELECT $tag$it$tagg$ AS one

@@ -1,0 +1,7 @@
+/*---
+source: lite
+---*/
+SELECT id,
+  amuont
+FROM orders
+ORDER BY id

@@ -1,0 +1,6 @@
+/*---
+source: lite
+---*/
+SELECT id
+FROM oders
+ORDER BY id

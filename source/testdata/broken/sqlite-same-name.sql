@@ -1,0 +1,4 @@
+/*---
+source: lite
+---*/
+SELECT o.id, p.id FROM orders o, orders p ORDER BY o.id, p.id

@@ -1,0 +1,9 @@
+/*---
+source: lite
+---*/
+SELECT id FROM orders ORDER BY id
+/*---
+part: more
+---*/
+
+SELECT id FROM ordrs ORDER BY id

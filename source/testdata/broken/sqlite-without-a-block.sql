@@ -1,0 +1,8 @@
+/*---
+source: lite
+parameters:
+  r: {type: text, optional: true}
+---*/
+SELECT id FROM orders
+WHERE [[ region = :r ]]
+ORDER BY id

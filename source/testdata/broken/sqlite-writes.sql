@@ -1,0 +1,4 @@
+/*---
+source: lite
+---*/
+DELETE FROM orders

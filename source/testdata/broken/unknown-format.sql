@@ -1,0 +1,5 @@
+/*---
+source: shop
+formats: [xls, csv, json]
+---*/
+SELECT id FROM orders ORDER BY id

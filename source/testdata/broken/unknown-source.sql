@@ -1,0 +1,4 @@
+/*---
+source: shoop
+---*/
+SELECT id FROM orders ORDER BY id

@@ -1,0 +1,5 @@
+/*---
+source: shop
+formats: [csv
+---*/
+SELECT id FROM orders ORDER BY id

@@ -1,0 +1,7 @@
+/*---
+source: shop
+columns:
+  id: {title: Number}
+ amount: {title: Amount}
+---*/
+SELECT id FROM orders ORDER BY id

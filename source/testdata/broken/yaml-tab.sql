@@ -1,0 +1,6 @@
+/*---
+source: shop
+columns:
+	id: {title: Number}
+---*/
+SELECT id FROM orders ORDER BY id

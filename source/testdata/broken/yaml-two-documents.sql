@@ -1,0 +1,6 @@
+/*---
+source: shop
+---
+title: Orders
+---*/
+SELECT id FROM orders ORDER BY id
