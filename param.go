@@ -145,7 +145,7 @@ func (p *Parameter) Check() (problems []string) {
 	}
 	if p.Pattern != "" {
 		if _, err := regexp.Compile(p.Pattern); err != nil {
-			problems = append(problems, "The pattern is no regular expression: "+err.Error()+".")
+			problems = append(problems, "The pattern is no regular expression: "+strings.TrimPrefix(err.Error(), "error parsing regexp: ")+".")
 		}
 		if p.Type != TextParam {
 			problems = append(problems, "Only a text has a pattern.")

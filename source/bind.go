@@ -11,6 +11,9 @@ import (
 	"github.com/offprint/offprint"
 )
 
+// onlyOne is the cure of two statements in one part.
+const onlyOne = "a part is one query, and a further one begins with a header of its own"
+
 // A statement is a query as the database gets it.
 type statement struct {
 	text  string

@@ -28,7 +28,7 @@ func (h *header) columns(e yaml.Entry) []column {
 	h.sums(columns)
 	for _, c := range columns {
 		if c.Currency != "" && c.Currency == c.Name {
-			h.Wrong(nil, "The currency of %s cannot stand in itself.", c.Name)
+			*h.Problems = append(*h.Problems, c.problem(h.File, "The currency of "+c.Name+" cannot stand in itself. Name the column that holds it, as in currency: currency_code."))
 		}
 	}
 	return columns

@@ -25,8 +25,9 @@ type Definition struct {
 	named      bool          // the header names a source, known or not
 	noSnapshot bool
 	tenants    string
-	asUser     *asUser  // nil: every asker reads as the source's login does
-	makes      Problems // the formats it names, with their places
+	asUser     *asUser               // nil: every asker reads as the source's login does
+	makes      Problems              // the formats it names, with their places
+	places     map[string]yaml.Entry // of the parameters by name, and of file:
 }
 
 // A part is one block: a query and what is said about its columns.
@@ -42,7 +43,7 @@ type part struct {
 // in sales/orders.sql, and stands in front of each problem. With problems
 // there is no definition; all of them come at once.
 func Parse(file, text string, sources map[string]*Database) (*Definition, Problems) {
-	d := &Definition{file: file}
+	d := &Definition{file: file, places: map[string]yaml.Entry{}}
 	d.report = offprint.Report{
 		Name: strings.TrimSuffix(path.Base(file), ".sql"),
 		Text: text, Version: version(text), Options: map[string]string{},
@@ -52,8 +53,9 @@ func Parse(file, text string, sources map[string]*Database) (*Definition, Proble
 		problems = append(problems, Problem{File: file, Text: "The file's name is the report's: a letter from a to z, then at most 62 letters, digits, - and _, then .sql."})
 	}
 	plain := strings.ReplaceAll(strings.TrimPrefix(text, "\uFEFF"), "\r\n", "\n")
-	if !utf8.ValidString(plain) || strings.ContainsRune(plain, 0) {
-		return nil, append(problems, Problem{File: file, Text: "The file is no UTF-8 text. Save it as UTF-8."})
+	if at := noText(plain); at >= 0 {
+		line, column := place(plain, at)
+		return nil, append(problems, Problem{File: file, Line: line, Column: column, Text: "From here on the file is no UTF-8 text. Save it as UTF-8."})
 	}
 	blocks, problems := split(file, plain, problems)
 	for i, b := range blocks {
@@ -66,6 +68,16 @@ func Parse(file, text string, sources map[string]*Database) (*Definition, Proble
 		return nil, problems.InOrder()
 	}
 	return d, nil
+}
+
+// noText is where a text first is none: a NUL, or no UTF-8; -1: nowhere.
+func noText(text string) int {
+	for at, r := range text {
+		if r == 0 || r == utf8.RuneError && !strings.HasPrefix(text[at:], string(utf8.RuneError)) {
+			return at
+		}
+	}
+	return -1
 }
 
 // version is what tells two texts apart: the first 16 hexadecimal digits of
@@ -217,7 +229,7 @@ func (d *Definition) queries(text string, blocks []block, problems *Problems) {
 	h := yaml.Reader{File: d.file, Above: blocks[0].above, Problems: problems}
 	for _, p := range d.report.Parameters {
 		if !used[p.Name] && p.Name != "" {
-			h.Wrong(nil, "No query uses the parameter %s. Write :%s where it belongs, or take it out.", p.Name, p.Name)
+			h.Wrong(d.places[p.Name].At, "No query uses the parameter %s. Write :%s where it belongs, or take it out.", p.Name, p.Name)
 		}
 	}
 }

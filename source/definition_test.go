@@ -26,7 +26,7 @@ func TestAllThatIsWrongIsSaidAtOnceWithItsPlace(t *testing.T) {
 		{"a header without an end", "/*---\ntitle: x\n", "1:1: This header never ends. Close it with ---*/."},
 		{"a comment in the header", "/*---\nsource: shop\nfile: a/*b\n---*/\nSELECT 1", "3:8: A header holds neither /* nor */, for it is itself a comment of the query. It ends with ---*/."},
 		{"no query", "/*---\nsource: shop\n---*/\n-- SELECT 1\n", "3:6: There is no query below the header."},
-		{"no YAML, alone in its header", "/*---\nsource: nowhere\ntitle: [a\n---*/\nSELECT :x", "3:8: This is no YAML: sequence end token ']' not found."},
+		{"no YAML, alone in its header", "/*---\nsource: nowhere\ntitle: [a\n---*/\nSELECT :x", "3:8: This is no YAML: sequence end token ']' not found. Close the list with ]."},
 		{"a list for a header", "/*---\n- a\n---*/\nSELECT 1", "2:1: The header holds keys with values, as in {key: value}.\n" +
 			"1:1: The header does not say which source it reads. Write source: name. There are: shop, small."},
 		{
@@ -34,7 +34,7 @@ func TestAllThatIsWrongIsSaidAtOnceWithItsPlace(t *testing.T) {
 			`2:1: The header has no key titel. Did you mean title?
 3:9: The configuration has no source shopp. Did you mean shop?
 4:12: retention is a length of time, as in 7d, 12h or 30m.
-5:11: max_rows is a whole number above 0.
+5:11: max_rows is a whole number above 0, as in 100000.
 7:34: optional is true or false.
 8:16: type cannot be "day". Did you mean date?
 9:3: A parameter's name is a letter from a to z, then at most 62 letters, digits and _; user is taken.`,
@@ -46,7 +46,7 @@ func TestAllThatIsWrongIsSaidAtOnceWithItsPlace(t *testing.T) {
 		{"a file name that is a mapping", "/*---\nsource: shop\nfile: {period}\n---*/\nSELECT 1", `3:1: file is a text. One that begins with { or holds ": " belongs in quotes, as in file: "{period}".`},
 		{"a key that a comma made", "/*---\nsource: shop\nparameters: {r: {type: text, label: Region, or state}}\n---*/\nSELECT :r", "3:45: parameter r has no key or state. There are: default, help, label, many, max, min, optional, options, pattern, type. If it belongs to the value before it, put that value in quotes."},
 		{"numbers stay as written", "/*---\nsource: shop\ntitle: 007\n---*/\nSELECT 1", ""},
-		{"null for a text", "/*---\nsource: shop\ntitle: ~\n---*/\nSELECT 1", `3:1: title has no value. One that begins with # or says null belongs in quotes, as in title: "#,##0.00".`},
+		{"null for a text", "/*---\nsource: shop\ntitle: ~\n---*/\nSELECT 1", `3:1: title has no value. One that begins with # or says null belongs in quotes.`},
 		{"a key twice", "/*---\nsource: shop\nsource: shop\n---*/\nSELECT 1", "3:1: source stands here twice."},
 		{"anchors", "/*---\nsource: &s shop\n---*/\nSELECT 1", "2:1: source: write the value out, without &, * or !."},
 		{"titles that are the same", "/*---\nsource: shop\ncolumns:\n  a: {title: Amount}\n  b: {title: AMOUNT}\n---*/\nSELECT 1 AS a, 2 AS b", "5:3: The columns a and b have the same title. Give each its own."},
@@ -90,13 +90,13 @@ SELECT :r`, "4:56: The header has no parameter regn. There are: r.\n4:62: This [
 		{"titles that are the same in a later part", "/*---\nsource: shop\ncolumns: {a: {title: A}}\n---*/\nSELECT 1 AS a\n/*---\npart: more\ncolumns:\n  a: {title: A}\n  b: {title: a}\n---*/\nSELECT 2 AS a, 3 AS b", "10:3: The columns a and b have the same title. Give each its own."},
 		{"groups", "/*---\nsource: shop\ngroup: [a, b, a]\n---*/\nSELECT 1 AS a, 2 AS b", "3:15: a stands here twice."},
 		{"a group that is a mapping", "/*---\nsource: shop\ngroup: {a: b}\n---*/\nSELECT 1 AS a", `3:1: group is a text. One that begins with { or holds ": " belongs in quotes, as in group: "{period}".`},
-		{"parameters that do not fit the query", "/*---\nsource: shop\nparameters:\n  period: {type: period}\n  region: {type: text}\n  spare: {type: int}\n---*/\nSELECT :period, :period.stat,\n  :region.start, :regin, :user", `1:1: No query uses the parameter spare. Write :spare where it belongs, or take it out.
+		{"parameters that do not fit the query", "/*---\nsource: shop\nparameters:\n  period: {type: period}\n  region: {type: text}\n  spare: {type: int}\n---*/\nSELECT :period, :period.stat,\n  :region.start, :regin, :user", `6:3: No query uses the parameter spare. Write :spare where it belongs, or take it out.
 8:8: period is a period. Write :period.start and :period.end (the day after the last), or :period.start_at and :period.end_at.
 8:17: period is a period. Write :period.start and :period.end (the day after the last), or :period.start_at and :period.end_at.
 9:3: region is no period, so it has no .start.
 9:18: The header has no parameter regin. Did you mean region?
 9:26: Say what of the asker is meant, as in :user.id, :user.tenant or :user.email.`},
-		{"a file's name of what is not asked", "/*---\nsource: shop\nfile: \"orders-{period}\"\n---*/\nSELECT 1", "1:1: file: {period} is no parameter of this report."},
+		{"a file's name of what is not asked", "/*---\nsource: shop\nfile: \"orders-{period}\"\n---*/\nSELECT 1", "3:1: file: {period} is no parameter of this report. There are none."},
 		{"a further part without a name", "/*---\nsource: shop\n---*/\nSELECT 1\n/*---\ntitle: More\nsource: shop\n---*/\nSELECT 2", "5:1: Every further part has a name of its own. Write part: name.\n7:1: source stands in the first header only: it is of the whole report."},
 		{"as_user of what is not PostgreSQL", "/*---\nsource: small\nas_user: {role: clerk}\n---*/\nSELECT 1", "3:1: as_user needs PostgreSQL, and the source small is none. Filter by :user.tenant in the query instead."},
 		{"as_user of PostgreSQL's own settings", "/*---\nsource: shop\nas_user:\n  set:\n    search_path: x\n    session_authorization: \":user.id\"\n    App.tenant: y\n    app.tenant'; --: z\n    app.ok: \":user.tenant\"\n---*/\nSELECT 1", `5:5: A setting of your own has small letters, digits, _ and a dot, as in app.tenant. PostgreSQL's own are not set here.

@@ -16,7 +16,7 @@ func (c *column) misfits(kind offprint.Kind, d dialect) (misfits []string) {
 		return nil
 	}
 	if c.As != "" && !fits(c.As, kind, d) {
-		misfits = append(misfits, fmt.Sprintf("as: %s does not fit %s, which is %s in the query. %s", c.As, c.Name, spokenKind[kind], cure(c.As)))
+		misfits = append(misfits, fmt.Sprintf("as: %s does not fit %s, which is %s in the query. Cast it to %s there, or take as: out.", c.As, c.Name, spokenKind[kind], wanted(c.As)))
 		return misfits // the rest would only repeat it
 	}
 	if adds(c.Total) && !slices.Contains(numbers, kind) {
@@ -55,12 +55,16 @@ func fits(as offprint.As, kind offprint.Kind, d dialect) bool {
 	return true
 }
 
-func cure(as offprint.As) string {
-	target := map[offprint.As]string{offprint.AsDate: "date", offprint.AsDatetime: "timestamp", offprint.AsBool: "boolean"}[as]
-	if target == "" {
-		target = "numeric"
+func wanted(as offprint.As) string {
+	switch as {
+	case offprint.AsDate:
+		return "a date"
+	case offprint.AsDatetime:
+		return "a time"
+	case offprint.AsBool:
+		return "true or false"
 	}
-	return "Make it one there, as with CAST(… AS " + target + "), or take as: out."
+	return "a number"
 }
 
 // A codeSort is what an Excel number-format code is for.

@@ -96,7 +96,7 @@ func (d *Definition) keys(h *header, sources map[string]*Database) yaml.Keys {
 		"retention":   h.Duration(&r.Retention),
 		"max_rows":    h.Whole(&r.MaxRows),
 		"timeout":     h.Duration(&d.timeout),
-		"file":        h.Text(&r.File),
+		"file":        func(e yaml.Entry) { d.places["file:"] = e; h.Text(&r.File)(e) },
 		"about":       d.option(h, "about", "last", "off"),
 		"overflow":    d.option(h, "overflow", "sheets", "fail"),
 		"snapshot": func(e yaml.Entry) {
@@ -206,9 +206,16 @@ func (d *Definition) check(h *header, sources map[string]*Database) {
 	}
 	for _, found := range braces.FindAllStringSubmatch(d.report.File, -1) {
 		if !slices.ContainsFunc(d.report.Parameters, func(p offprint.Parameter) bool { return p.Name == found[1] }) {
-			h.Wrong(nil, "file: {%s} is no parameter of this report.", found[1])
+			h.Wrong(d.places["file:"].At, "file: {%s} is no parameter of this report.%s", found[1], yaml.DidYouMean(found[1], d.parameterNames()))
 		}
 	}
+}
+
+func (d *Definition) parameterNames() (names []string) {
+	for _, p := range d.report.Parameters {
+		names = append(names, p.Name)
+	}
+	return names
 }
 
 func (d *Definition) parameters(h *header, e yaml.Entry) {
@@ -217,6 +224,7 @@ func (d *Definition) parameters(h *header, e yaml.Entry) {
 			h.Wrong(inner.At, "A parameter's name is a letter from a to z, then at most 62 letters, digits and _; user is taken.")
 			continue
 		}
+		d.places[inner.Key] = inner
 		p, asked := h.parameter(inner)
 		if asked != nil {
 			asked.definition = d

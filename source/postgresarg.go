@@ -135,6 +135,9 @@ func (p *postgres) fault(err error, sent string) fault {
 	f := fault{code: sqlState(refused.Code)}
 	if f.code == offprint.BadQuery || f.code == offprint.PermissionDenied {
 		f.text = "PostgreSQL says: " + refused.Message + "."
+		if refused.Message == "cannot insert multiple commands into a prepared statement" {
+			f.text = "There is a second statement; " + onlyOne + "."
+		}
 		if refused.Hint != "" {
 			f.text += " " + refused.Hint
 		}

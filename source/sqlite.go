@@ -248,7 +248,23 @@ func sqliteArg(value any, zone *time.Location) any {
 	return value
 }
 
-func (q *sqlite) fault(err error, _ string) fault {
+// wordAt is where a name stands first, by itself; -1: nowhere.
+func wordAt(text, name string) int {
+	part := func(c byte) bool { return letter(c) || digit(c) || c == '$' }
+	for from := 0; ; {
+		i := strings.Index(text[from:], name)
+		if i < 0 || name == "" {
+			return -1
+		}
+		at, end := from+i, from+i+len(name)
+		if (at == 0 || !part(text[at-1])) && (end == len(text) || !part(text[end])) {
+			return at
+		}
+		from = at + 1
+	}
+}
+
+func (q *sqlite) fault(err error, sent string) fault {
 	if errors.Is(err, errNoRows) {
 		return fault{offprint.BadQuery, "This answers no rows. A report's query is a SELECT, or a WITH that ends in one.", 0}
 	}
@@ -259,6 +275,9 @@ func (q *sqlite) fault(err error, _ string) fault {
 	f := fault{code: sqliteCode(e.code)}
 	if f.code == offprint.BadQuery {
 		f.text, f.at = "SQLite says: "+e.message+".", e.at+1
+		if table, ok := strings.CutPrefix(e.message, "no such table: "); ok && f.at <= 0 { // of which it does not say where
+			f.at = wordAt(sent, table) + 1
+		}
 	}
 	return f
 }

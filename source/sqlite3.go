@@ -116,7 +116,7 @@ func (c *sqliteConn) prepare(sql string) (*sqliteStmt, error) {
 	s := &sqliteStmt{c, pointer(out)}
 	if rest := int(pointer(tail) - text); skipBlank(sql[rest:], sqliteSQL) != "" {
 		s.finalize()
-		return nil, &sqliteError{sqlite3.SQLITE_ERROR, "there is a second statement", rest}
+		return nil, &sqliteError{sqlite3.SQLITE_ERROR, "there is a second statement; " + onlyOne, rest}
 	}
 	return s, nil
 }

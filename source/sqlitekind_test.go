@@ -166,7 +166,7 @@ func TestWhatGoesWrongOnSQLite(t *testing.T) {
 	}{
 		{"a column that is not there", "SELECT n,\n  wrong FROM orders", db, offprint.BadQuery, "orders.sql:5:3: SQLite says: no such column: wrong."},
 		{"a table that is not there", "SELECT * FROM nowhere", db, offprint.BadQuery, "no such table"},
-		{"two statements", "SELECT 1; SELECT 2", db, offprint.BadQuery, "orders.sql:4:10: SQLite says: there is a second statement."},
+		{"two statements", "SELECT 1; SELECT 2", db, offprint.BadQuery, "orders.sql:4:10: SQLite says: there is a second statement; a part is one query, and a further one begins with a header of its own."},
 		{"a write", "INSERT INTO orders VALUES (1) RETURNING n", db, offprint.BadQuery, "answers no rows"},
 		{"two columns of one name", "SELECT 1 AS a, 2 AS a", db, offprint.BadQuery, `two columns named "a"`},
 		{"a file that is not there", "SELECT 1", open(t, source.Config{Name: "shop", URL: "sqlite:/nowhere/shop.db"}), offprint.SourceUnavailable, "unable to open"},

@@ -6,6 +6,7 @@ package yaml
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -76,12 +77,35 @@ func (r *Reader) syntax(text string, err error) {
 		r.Wrong(nil, "This is no YAML: %v.", err)
 		return
 	}
-	at, hint := syntax.GetToken(), ""
+	at, hint := syntax.GetToken(), remedy(syntax.GetMessage())
 	lines := strings.Split(text, "\n")
 	if at != nil && at.Position.Line <= len(lines) && strings.Contains(lines[at.Position.Line-1], " #") {
 		hint = ` A # after a blank begins a comment: put a value with # in quotes.`
 	}
-	r.Wrong(at, "This is no YAML: %s.%s", strings.TrimSuffix(syntax.GetMessage(), "."), hint)
+	r.Wrong(at, "This is no YAML: %s.%s", strings.TrimSuffix(strings.ReplaceAll(syntax.GetMessage(), "found character '\t' that cannot start any token", "here is a tab"), "."), hint)
+}
+
+// remedies are what mends what the parser most often says, by its words.
+var remedies = []struct{ words, cure string }{
+	{"'\t' that cannot start", "Indent with blanks: YAML takes no tabs."},
+	{"mapping value is not allowed", `A value that holds ": " belongs in quotes.`},
+	{"value is not allowed in this context", "All keys of one mapping begin in the same column."},
+	{"unexpected key name", "All keys of one mapping begin in the same column, and each has a colon and a blank behind it."},
+	{"end token ']'", "Close the list with ]."},
+	{"end token '}'", "Close the mapping with }."},
+	{"flow map content", "Close the mapping with }."},
+	{"corresponding to", "What closes here was never opened: put a text that holds it in quotes."},
+	{"end character of", "Close the quote; one within it is written twice in '' and as \\\" in \"\"."},
+	{"multi-line content", "Indent the lines of the text by more than their key."},
+}
+
+func remedy(message string) string {
+	for _, r := range remedies {
+		if strings.Contains(message, r.words) {
+			return " " + r.cure
+		}
+	}
+	return ""
 }
 
 // Entries are the keys of a mapping in their order, each once.
@@ -117,6 +141,10 @@ func (r *Reader) Entries(e Entry, what string) []Entry {
 
 // Object reads a mapping whose keys are known.
 func (r *Reader) Object(e Entry, what string, known Keys) {
+	if !IsMapping(e.Value) {
+		r.Wrong(r.Place(e), "%s holds keys with values, as in {key: value}. Its keys are: %s.", what, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
+		return
+	}
 	for _, inner := range r.Entries(e, what) {
 		read, ok := known[inner.Key]
 		if !ok {
@@ -129,11 +157,7 @@ func (r *Reader) Object(e Entry, what string, known Keys) {
 
 // Unknown notes that a mapping has a key that it may not have.
 func (r *Reader) Unknown(e Entry, what string, known Keys) {
-	names := make([]string, 0, len(known))
-	for name := range known {
-		names = append(names, name)
-	}
-	slices.Sort(names)
+	names := slices.Sorted(maps.Keys(known))
 	text := fmt.Sprintf("%s has no key %s.%s", what, e.Key, DidYouMean(e.Key, names))
 	if IsNull(e.Value) {
 		text += " If it belongs to the value before it, put that value in quotes."
@@ -179,7 +203,7 @@ func (r *Reader) Scalar(e Entry) (text string, ok bool) {
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
 		return n.GetToken().Value, r.noComment(e, n.GetToken())
 	case *ast.NullNode:
-		r.Wrong(e.At, `%s has no value. One that begins with # or says null belongs in quotes, as in %s: "#,##0.00".`, e.Key, e.Key)
+		r.Wrong(e.At, `%s has no value. One that begins with # or says null belongs in quotes%s.`, e.Key, map[string]string{"format": `, as in format: "#,##0.00"`}[e.Key])
 	case *ast.MappingNode, *ast.MappingValueNode:
 		r.Wrong(e.At, `%s is a text. One that begins with { or holds ": " belongs in quotes, as in %s: "{period}".`, e.Key, e.Key)
 	case *ast.SequenceNode:
@@ -252,7 +276,7 @@ func (r *Reader) Whole(to *int64) func(Entry) {
 		}
 		n, err := strconv.ParseInt(strings.ReplaceAll(text, "_", ""), 10, 64)
 		if err != nil || n <= 0 {
-			r.Wrong(r.Place(e), "%s is a whole number above 0.", e.Key)
+			r.Wrong(r.Place(e), "%s is a whole number above 0, as in 100000.", e.Key)
 			return
 		}
 		*to = n
@@ -315,8 +339,12 @@ func (r *Reader) Words(to *offprint.Words) func(Entry) {
 func (r *Reader) languages(e Entry) offprint.Words {
 	words := offprint.Words{}
 	for _, inner := range r.Entries(e, e.Key) {
-		if !tag.MatchString(inner.Key) || IsNull(inner.Value) {
+		switch {
+		case IsNull(inner.Value):
 			r.Wrong(inner.At, `%s is a text, or texts by language, as in {en: Orders, de: Aufträge}. One that begins with { belongs in quotes.`, e.Key)
+			continue
+		case !tag.MatchString(inner.Key):
+			r.Wrong(inner.At, "%s is no language tag. Write %s by language, as in {en: Orders, de: Aufträge, pt-BR: Pedidos}.", inner.Key, e.Key)
 			continue
 		}
 		words[inner.Key], _ = r.Scalar(inner)
