@@ -20,16 +20,38 @@ func Migrate(ctx context.Context, c Config) error {
 	return ledger.Migrate(ctx, c.Database, ledger.Options{Schema: c.Schema, Log: c.Log})
 }
 
-// Check finds every mistake in the reports; unless offline it also prepares
-// each query on its source. n is how many reports there are.
-func Check(ctx context.Context, c Config, offline bool) (n int, problems source.Problems, err error) {
+// Checked is what [Check] found.
+type Checked struct {
+	Reports  int // right or wrong
+	Problems source.Problems
+}
+
+// Check finds every mistake in the configuration and the reports; unless
+// offline it also prepares each query on its source.
+func Check(ctx context.Context, c Config, offline bool) (Checked, error) {
 	c = c.withDefaults()
+	wrong := c.check()
 	sources, folder, _, err := openReports(c)
-	if err != nil {
-		return 0, nil, errors.Join(err, sources.Close())
+	checked := Checked{Problems: configured(errors.Join(wrong, err))}
+	if err == nil {
+		checked.Problems = append(checked.Problems, folder.Check(ctx, offline)...)
+		checked.Reports = folder.Found()
 	}
-	problems = folder.Check(ctx, offline)
-	return len(folder.Reports()), problems, sources.Close()
+	return checked, sources.Close()
+}
+
+// configured are the errors of a configuration one by one.
+func configured(err error) (problems source.Problems) {
+	if err == nil {
+		return nil
+	}
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, one := range many.Unwrap() {
+			problems = append(problems, configured(one)...)
+		}
+		return problems
+	}
+	return source.Problems{{File: "configuration", Text: strings.TrimSuffix(err.Error(), ".") + "."}}
 }
 
 // Sample makes a small sample shop at path, unless something is there.

@@ -85,6 +85,13 @@ func (f *Folder) Reports() []*offprint.Report {
 	return slices.SortedFunc(maps.Values(f.reports), func(a, b *offprint.Report) int { return cmp.Compare(a.Name, b.Name) })
 }
 
+// Found is how many reports there are, right or wrong.
+func (f *Folder) Found() int {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return len(f.read) + len(f.inGo)
+}
+
 // Report is the one of that name, as it is now.
 func (f *Folder) Report(name string) (*offprint.Report, bool) {
 	f.mu.RLock()

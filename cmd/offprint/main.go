@@ -37,12 +37,6 @@ type commands struct {
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 
-// A terminal is where a command speaks.
-type terminal struct {
-	in       io.Reader
-	out, err io.Writer
-}
-
 const (
 	done   = 0
 	failed = 1
@@ -74,6 +68,8 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 	defer stop()
 	call.BindTo(ctx, (*context.Context)(nil))
 	switch err := call.Run(&terminal{in, out, errs}); {
+	case errors.Is(err, errTold):
+		return failed
 	case errors.Is(err, errUsage):
 		fmt.Fprintln(errs, "offprint:", err)
 		return usage
@@ -86,6 +82,9 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 
 // errUsage is what a command answers when it was called the wrong way.
 var errUsage = errors.New("wrong usage")
+
+// errTold is of a command that has said already what is wrong.
+var errTold = errors.New("told already")
 
 type versionCommand struct{}
 

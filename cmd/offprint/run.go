@@ -155,13 +155,7 @@ type bar struct {
 }
 
 func newBar(out io.Writer) *bar {
-	f, ok := out.(*os.File)
-	live := false
-	if ok {
-		info, err := f.Stat()
-		live = err == nil && info.Mode()&os.ModeCharDevice != 0
-	}
-	return &bar{out: out, live: live, began: time.Now()}
+	return &bar{out: out, live: isTerminal(out), began: time.Now()}
 }
 
 func (b *bar) show(_ offprint.Phase, p offprint.Progress) {
@@ -211,48 +205,4 @@ func grouped(n int64) string {
 		s = s[:i] + "," + s[i:]
 	}
 	return s
-}
-
-type sqlCommand struct{ asked }
-
-func (c sqlCommand) Run(ctx context.Context, t *terminal) error {
-	config, err := c.read(ctx, t)
-	if err != nil {
-		return err
-	}
-	ask, err := c.ask()
-	if err != nil {
-		return err
-	}
-	text, err := server.SQL(config, ask)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(t.out, text)
-	return err
-}
-
-type checkCommand struct {
-	configured
-	shop
-	Offline bool `help:"Ask no database."`
-}
-
-func (c checkCommand) Run(ctx context.Context, t *terminal) error {
-	config, err := asked{configured: c.configured, shop: c.shop}.read(ctx, t)
-	if err != nil {
-		return err
-	}
-	reports, problems, err := server.Check(ctx, config, c.Offline)
-	if err != nil {
-		return err
-	}
-	for _, p := range problems {
-		fmt.Fprintln(t.out, p)
-	}
-	if len(problems) > 0 {
-		return fmt.Errorf("%d problems in the reports", len(problems))
-	}
-	_, err = fmt.Fprintf(t.out, "%d reports, no problems.\n", reports)
-	return err
 }
