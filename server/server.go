@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"net"
@@ -129,10 +130,16 @@ func openReports(c Config) (Sources, *source.Folder, source.Problems, error) {
 }
 
 func (c *Config) folder(sources Sources) (*source.Folder, source.Problems) {
+	files, dir := c.reportFiles()
+	return source.OpenFS(dir, files, sources, c.InGo...)
+}
+
+// reportFiles are the definitions, and what stands in front of their paths.
+func (c *Config) reportFiles() (files fs.FS, dir string) {
 	if c.ReportFiles != nil {
-		return source.OpenFS("reports", c.ReportFiles, sources, c.InGo...)
+		return c.ReportFiles, "reports"
 	}
-	return source.OpenFolder(c.Reports, sources, c.InGo...)
+	return os.DirFS(c.Reports), c.Reports
 }
 
 // Close closes the databases that are open.
@@ -302,7 +309,7 @@ func Make(ctx context.Context, c Config, ask Ask, out io.Writer, progress func(o
 		return run, errors.Join(err, sources.Close())
 	}
 	d := desk.New(desk.Config{Catalog: folder, Formats: formats(), MaxRows: c.Limits.Rows, MaxBytes: c.Limits.FileBytes, Now: c.Now, Log: c.Log})
-	run, err = d.Make(ctx, ask.who(), desk.Ask{Report: ask.Report, Format: ask.Format, Parameters: ask.Parameters, TimeZone: ask.TimeZone, Locale: ask.Locale}, out, progress)
+	run, err = d.Make(ctx, ask.who(), ask.desk(), out, progress)
 	return run, errors.Join(err, sources.Close())
 }
 
@@ -312,6 +319,10 @@ type Ask struct {
 	Parameters       offprint.Sent
 	TimeZone, Locale string
 	Who              offprint.Identity
+}
+
+func (a Ask) desk() desk.Ask {
+	return desk.Ask{Report: a.Report, Format: a.Format, Parameters: a.Parameters, TimeZone: a.TimeZone, Locale: a.Locale}
 }
 
 func (a Ask) who() offprint.Identity {

@@ -34,7 +34,8 @@ func Check(ctx context.Context, c Config, offline bool) (Checked, error) {
 	sources, folder, _, err := openReports(c)
 	checked := Checked{Problems: configured(errors.Join(wrong, err))}
 	if err == nil {
-		checked.Problems = append(checked.Problems, folder.Check(ctx, offline)...)
+		_, wrong := c.fixtures(folder, nil)
+		checked.Problems = append(append(checked.Problems, folder.Check(ctx, offline)...), wrong...).InOrder()
 		checked.Reports = folder.Found()
 	}
 	return checked, sources.Close()

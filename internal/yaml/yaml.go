@@ -372,8 +372,22 @@ func (r *Reader) Items(e Entry) []Entry {
 	for i, v := range sequence.Values {
 		items[i] = Entry{e.Key, e.At, v}
 		if v != nil && !IsNull(v) {
-			items[i].At = v.GetToken()
+			items[i].At = begin(v)
 		}
 	}
 	return items
+}
+
+// begin is where a value begins; of a mapping without braces the syntax tree
+// says only where its first colon is.
+func begin(n ast.Node) *token.Token {
+	switch n := n.(type) {
+	case *ast.MappingValueNode:
+		return n.Key.GetToken()
+	case *ast.MappingNode:
+		if !n.IsFlowStyle && len(n.Values) > 0 {
+			return n.Values[0].Key.GetToken()
+		}
+	}
+	return n.GetToken()
 }
