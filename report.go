@@ -91,6 +91,7 @@ type Request struct {
 	Who    Identity
 	Zone   *time.Location
 	Locale string
+	First  int64 // no more rows of a part will be read, as for a preview; 0: all
 }
 
 // A Source answers a request with a document. Open may query; reading is

@@ -299,18 +299,25 @@ func (s *Server) site() (*web.Site, error) {
 
 // Make makes a report here and now, without the ledger, into out.
 func Make(ctx context.Context, c Config, ask Ask, out io.Writer, progress func(offprint.Phase, offprint.Progress)) (run offprint.Run, err error) {
-	c = c.withDefaults()
+	err = c.withDefaults().withDesk(ask.Report, func(d *desk.Desk) error {
+		run, err = d.Make(ctx, ask.who(), ask.desk(), out, progress)
+		return err
+	})
+	return run, err
+}
+
+// withDesk lends a desk without a ledger, where the report is to be had.
+func (c Config) withDesk(report string, with func(*desk.Desk) error) error {
 	sources, folder, problems, err := openReports(c)
 	if err != nil {
-		return run, errors.Join(err, sources.Close())
+		return errors.Join(err, sources.Close())
 	}
-	if _, ok := folder.Report(ask.Report); !ok && problems != nil {
+	if _, ok := folder.Report(report); !ok && problems != nil {
 		err = problems // most likely why it is not there
-		return run, errors.Join(err, sources.Close())
+		return errors.Join(err, sources.Close())
 	}
 	d := desk.New(desk.Config{Catalog: folder, Formats: formats(), MaxRows: c.Limits.Rows, MaxBytes: c.Limits.FileBytes, Now: c.Now, Log: c.Log})
-	run, err = d.Make(ctx, ask.who(), ask.desk(), out, progress)
-	return run, errors.Join(err, sources.Close())
+	return errors.Join(with(d), sources.Close())
 }
 
 // An Ask is what Make is asked for.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/offprint/offprint"
 	"github.com/offprint/offprint/internal/demo"
+	"github.com/offprint/offprint/internal/desk"
 	"github.com/offprint/offprint/internal/identity"
 	"github.com/offprint/offprint/internal/ledger"
 	"github.com/offprint/offprint/source"
@@ -53,6 +54,16 @@ func configured(err error) (problems source.Problems) {
 		return problems
 	}
 	return source.Problems{{File: "configuration", Text: strings.TrimSuffix(err.Error(), ".") + "."}}
+}
+
+// A Glance is the first rows of a part of a report.
+type Glance = desk.Glance
+
+// Preview shows the first rows of each part of a report, without making a file.
+func Preview(ctx context.Context, c Config, ask Ask, first int64, show func(Glance) error) error {
+	return c.withDefaults().withDesk(ask.Report, func(d *desk.Desk) error {
+		return d.Preview(ctx, ask.who(), ask.desk(), first, show)
+	})
 }
 
 // Sample makes a small sample shop at path, unless something is there.

@@ -16,6 +16,7 @@ type session struct {
 	locale     string
 	asked      []part
 	statements []*statement
+	opening    opening
 	snapshot   snapshot
 
 	ctx    context.Context // ends with the asker's, or by a time-out
@@ -40,11 +41,11 @@ func (d *Definition) Open(ctx context.Context, req offprint.Request) (*offprint.
 
 // begin begins a snapshot to ask for these parts. Whoever has it releases it.
 func (d *Definition) begin(ctx context.Context, req offprint.Request, parts []part) (*session, error) {
-	s := &session{Definition: d, locale: req.Locale, asked: parts}
 	as, err := d.asUser.assume(req.Who)
 	if err != nil {
 		return nil, err
 	}
+	s := &session{Definition: d, locale: req.Locale, asked: parts, opening: opening{req, !d.noSnapshot, as}}
 	for _, p := range parts {
 		statement, err := p.query.bind(req)
 		if err != nil {
@@ -53,7 +54,7 @@ func (d *Definition) begin(ctx context.Context, req offprint.Request, parts []pa
 		s.statements = append(s.statements, statement)
 	}
 	s.watch(ctx)
-	snapshot, err := d.db.engine.begin(s.ctx, opening{req, !d.noSnapshot, as})
+	snapshot, err := d.db.engine.begin(s.ctx, s.opening)
 	if err != nil {
 		err = s.failed(err, nil)
 		s.stopTimers()
@@ -143,11 +144,34 @@ func (s *session) parts(yield func(*offprint.Table, error) bool) {
 			all = r.done
 			return
 		}
-		if err := r.answer.close(); err != nil {
+		if err := s.pass(r); err != nil {
 			yield(nil, s.failed(err, statement))
 			return
 		}
 	}
+}
+
+// pass goes on to the next part. What was not read of this one is passed
+// over; for somebody who reads the first rows only, that would take too long:
+// the query ends, and the next part has a snapshot of its own.
+func (s *session) pass(r *reading) error {
+	if r.done || s.opening.req.First == 0 {
+		return r.answer.close()
+	}
+	if !s.unhook() {
+		return context.Canceled // ended waits for us, to release
+	}
+	s.snapshot.end(false)
+	next, err := s.db.engine.begin(s.ctx, s.opening)
+	if err != nil {
+		s.released = true // there is nothing left to let go
+		cause := s.failed(err, nil)
+		s.stopTimers()
+		return cause
+	}
+	s.snapshot = next
+	s.unhook = context.AfterFunc(s.ctx, s.ended)
+	return nil
 }
 
 // A reading is the way through the rows of one part.

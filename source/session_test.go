@@ -159,3 +159,48 @@ func TestADatabaseConnectsOnlyWhenAsked(t *testing.T) {
 		}
 	}
 }
+
+func TestWhereOnlyTheFirstRowsAreReadAQueryEndsWithThem(t *testing.T) {
+	const endless = "WITH RECURSIVE s (n) AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM s) SELECT n FROM s"
+	for name, make := range both(t) {
+		t.Run(name, func(t *testing.T) {
+			db, _ := make(t)
+			r := report(t, db, "/*---\n---*/\n"+endless+"\n/*---\npart: again\n---*/\n"+endless+"\n/*---\npart: one\n---*/\nSELECT 1 AS n")
+			req := ask(t, r, "")
+			req.First = 3
+			doc, err := r.Source.Open(t.Context(), req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := ""
+			for table, err := range doc.Parts {
+				if err != nil {
+					t.Fatal(err)
+				}
+				read := 0
+				for row, err := range table.Rows {
+					if err != nil {
+						t.Fatal(err)
+					}
+					got += row[0].String() + " "
+					if read++; read == 3 {
+						break
+					}
+				}
+				got += "| "
+			}
+			if got != "1 2 3 | 1 2 3 | 1 | " {
+				t.Errorf("got %s", got)
+			}
+			for range 5 { // nothing is held by what was passed over
+				doc, err := r.Source.Open(t.Context(), req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for range doc.Parts {
+					break
+				}
+			}
+		})
+	}
+}

@@ -72,11 +72,18 @@ func parameters(flags []string) (offprint.Sent, error) {
 
 type runCommand struct {
 	asked
-	Format string `help:"xlsx, pdf, csv or jsonl. Without it: by the file's name, else the report's first."`
-	Output string `short:"o" help:"The file; - is standard output." placeholder:"FILE" required:""`
+	Format  string `help:"xlsx, pdf, csv or jsonl. Without it: by the file's name, else the report's first."`
+	Output  string `short:"o" help:"The file; - is standard output." placeholder:"FILE"`
+	Preview int64  `help:"Show so many rows here instead of making a file." placeholder:"ROWS"`
 }
 
 func (c runCommand) Run(ctx context.Context, t *terminal) error {
+	switch {
+	case c.Preview < 0 || c.Preview > mostPreview:
+		return fmt.Errorf("%w: --preview shows from 1 to %d rows", errUsage, mostPreview)
+	case (c.Preview > 0) == (c.Output != ""):
+		return fmt.Errorf("%w: name a file with -o, or look at the first rows with --preview 20", errUsage)
+	}
 	config, err := c.asked.read(ctx, t)
 	if err != nil {
 		return err
@@ -84,6 +91,9 @@ func (c runCommand) Run(ctx context.Context, t *terminal) error {
 	ask, err := c.ask()
 	if err != nil {
 		return err
+	}
+	if c.Preview > 0 {
+		return c.preview(ctx, t, config, ask)
 	}
 	ask.Format = cmp.Or(c.Format, strings.TrimPrefix(filepath.Ext(c.Output), "."))
 	if c.Output == "-" {
@@ -104,6 +114,9 @@ func (c runCommand) Run(ctx context.Context, t *terminal) error {
 	bar.end(c.Output, &run)
 	return nil
 }
+
+// mostPreview is as many rows as are held for their columns' widths.
+const mostPreview = 10_000
 
 // whole writes a file that is there only if write returned nil, and keeps the
 // mode of one that it replaces. What is no ordinary file, as /dev/null or a
@@ -165,7 +178,7 @@ func (b *bar) show(_ offprint.Phase, p offprint.Progress) {
 	}
 	b.shown = now
 	spent := now.Sub(b.began).Seconds()
-	line := fmt.Sprintf("%s rows · %s rows/s", grouped(p.Rows), grouped(int64(float64(p.Rows)/max(spent, 0.001))))
+	line := fmt.Sprintf("%s · %s rows/s", counted(int(p.Rows), "row"), grouped(int64(float64(p.Rows)/max(spent, 0.001))))
 	if p.RowsTotal > p.Rows && p.Rows > 0 && spent > 1 {
 		left := time.Duration(spent / float64(p.Rows) * float64(p.RowsTotal-p.Rows) * float64(time.Second))
 		line += fmt.Sprintf(" · %d %% · %v left", p.Percent(), left.Round(time.Second))
@@ -181,7 +194,7 @@ func (b *bar) clear() {
 
 func (b *bar) end(path string, run *offprint.Run) {
 	b.clear()
-	fmt.Fprintf(b.out, "%s · %s rows · %s · %v\n", path, grouped(run.File.Rows), size(run.File.Bytes), time.Since(b.began).Round(10*time.Millisecond))
+	fmt.Fprintf(b.out, "%s · %s · %s · %v\n", path, counted(int(run.File.Rows), "row"), size(run.File.Bytes), time.Since(b.began).Round(10*time.Millisecond))
 	if ext := filepath.Ext(run.File.Name); ext != filepath.Ext(path) && filepath.Ext(path) != "" {
 		fmt.Fprintf(b.out, "  note: this is a %s file, whatever its name says.\n", ext)
 	}

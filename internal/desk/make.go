@@ -81,6 +81,7 @@ type making struct {
 	run      *offprint.Run
 	report   *offprint.Report
 	most     int64 // rows; 0: no limit
+	first    int64 // rows of a part that are read at all; 0: all
 	progress func(offprint.Phase, offprint.Progress)
 
 	format     offprint.Format
@@ -108,7 +109,7 @@ func (m *making) open(ctx context.Context, d *Desk) error {
 	if err != nil {
 		return err
 	}
-	m.req = offprint.Request{Run: m.run.ID, Params: params, Who: m.run.Who, Zone: location, Locale: m.run.Locale}
+	m.req = offprint.Request{Run: m.run.ID, Params: params, Who: m.run.Who, Zone: location, Locale: m.run.Locale, First: m.first}
 	m.progress(offprint.Querying, offprint.Progress{})
 	if m.doc, err = m.report.Source.Open(ctx, m.req); err != nil {
 		return fmt.Errorf("query: %w", err)
