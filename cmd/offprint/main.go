@@ -32,6 +32,7 @@ type commands struct {
 	SQL     sqlCommand     `cmd:"" name:"sql" help:"Print the query of a report, ready to paste."`
 	Check   checkCommand   `cmd:"" help:"Find every mistake in configuration and reports."`
 	Test    testCommand    `cmd:"" help:"Make the cases beside the reports and compare them with what is expected."`
+	Schema  schemaCommand  `cmd:"" help:"Print the JSON Schema of a report's header, or of the cases beside it."`
 	Init    initCommand    `cmd:"" help:"Write a configuration and a first report."`
 	Migrate migrateCommand `cmd:"" help:"Bring the database up to date, and do nothing else."`
 	Key     keyCommand     `cmd:"" help:"Make, list and revoke API keys."`
