@@ -39,8 +39,8 @@ ORDER BY o.id
 	}
 	defer db.Close()
 	for b.Loop() {
-		f, problems := source.OpenFS("reports", files, map[string]*source.Database{"shop": db})
-		if problems = f.Check(b.Context(), true); problems != nil {
+		f, _ := source.OpenFS("reports", files, map[string]*source.Database{"shop": db})
+		if problems := f.Check(b.Context(), true); problems != nil {
 			b.Fatal(problems)
 		}
 	}

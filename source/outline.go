@@ -98,7 +98,7 @@ func (o *outline) from(i int) int {
 func (o *outline) restless() bool {
 	first := o.find(0, "SELECT", "VALUES", "TABLE")
 	switch {
-	case first < 0 && (len(o.tokens) == 0 || o.tokens[0].text != "("):
+	case len(o.tokens) == 0 || !slices.Contains([]string{"SELECT", "WITH", "VALUES", "TABLE", "("}, o.tokens[0].text):
 		return false // no query that we know
 	case o.sorted() >= 0:
 		return false
