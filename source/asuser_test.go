@@ -271,16 +271,16 @@ func TestCheckPreparesAsNobody(t *testing.T) {
 		db         *source.Database
 		want       string
 	}{
-		{"by a setting", ownNotes + "SELECT n FROM notes WHERE owner = current_setting('app.user')", db, ""},
-		{"by a role", teamNotes + "SELECT n FROM notes", db, ""},
-		{"what only the role may see", teamNotes + "SELECT n FROM closed.notes", db, ""},
-		{"what the role that stands there may see", "/*---\nas_user: {role: team_a}\n---*/\nSELECT n FROM closed.notes", db, ""},
-		{"what is not there", teamNotes + "SELECT m FROM notes", db, `a.sql:4:8: PostgreSQL says: column "m" does not exist.`},
-		{"what the login may not see", ownNotes + "SELECT n FROM closed.notes", db, "a.sql:4:15: PostgreSQL says: permission denied for schema closed."},
+		{"by a setting", ownNotes + "SELECT n FROM notes WHERE owner = current_setting('app.user') ORDER BY 1", db, ""},
+		{"by a role", teamNotes + "SELECT n FROM notes ORDER BY 1", db, ""},
+		{"what only the role may see", teamNotes + "SELECT n FROM closed.notes ORDER BY 1", db, ""},
+		{"what the role that stands there may see", "/*---\nas_user: {role: team_a}\n---*/\nSELECT n FROM closed.notes ORDER BY 1", db, ""},
+		{"what is not there", teamNotes + "SELECT m FROM notes ORDER BY 1", db, `a.sql:4:8: PostgreSQL says: column "m" does not exist.`},
+		{"what the login may not see", ownNotes + "SELECT n FROM closed.notes ORDER BY 1", db, "a.sql:4:15: PostgreSQL says: permission denied for schema closed."},
 		{"a role that is not there", "/*---\nas_user: {role: nobody_knows}\n---*/\nSELECT 1", db, "a.sql:2:1: The source shop has no role nobody_knows."},
 		{"a role that nothing holds back", "/*---\nas_user: {role: test}\n---*/\nSELECT 1", db, "a.sql:2:1: Row-level security does not hold for the role test"},
-		{"a login that nothing holds back", ownNotes + "SELECT n FROM notes", super, "a.sql:2:1: Row-level security does not hold for the login of the source shop"},
-		{"a superuser who becomes somebody", teamNotes + "SELECT n FROM notes", super, ""},
+		{"a login that nothing holds back", ownNotes + "SELECT n FROM notes ORDER BY 1", super, "a.sql:2:1: Row-level security does not hold for the login of the source shop"},
+		{"a superuser who becomes somebody", teamNotes + "SELECT n FROM notes ORDER BY 1", super, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -18,7 +18,9 @@ func TestEveryMistakeIsToldWithItsPlaceAndItsCure(t *testing.T) {
 	const columns = `(id INTEGER PRIMARY KEY, region TEXT, amount NUMERIC(12,2), price NUMERIC(12,2), day DATE, stamp TIMESTAMP, paid BOOLEAN, note TEXT)`
 	postgres, _ := server(t, `CREATE TABLE orders `+columns)
 	dir := filepath.Join("testdata", "broken")
-	f, _ := source.OpenFolder(dir, map[string]*source.Database{"shop": postgres, "lite": shop(t, `CREATE TABLE orders `+columns)})
+	file := filepath.Join(t.TempDir(), "lite.db")
+	fill(t, file, `CREATE TABLE orders `+columns)
+	f, _ := source.OpenFolder(dir, map[string]*source.Database{"shop": postgres, "lite": open(t, source.Config{Name: "lite", URL: "sqlite:" + file})})
 	f.Formats("xlsx", "pdf", "csv", "jsonl")
 	problems := f.Check(t.Context(), false)
 

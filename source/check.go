@@ -43,15 +43,49 @@ func (f *Folder) right() (right []*Definition) {
 
 // surprises are warnings that the text alone gives reason for.
 func (d *Definition) surprises() (problems Problems) {
+	warn := func(p Problem) {
+		p.Warning = true
+		problems = append(problems, p)
+	}
 	for _, p := range d.parts {
 		o := p.query.outline(d.report.Parameters)
 		if o.restless() {
-			problem := p.query.problem(p.query.start(), "Nothing sorts the rows, so they may come in another order each time. End the query with ORDER BY and columns that tell every row from the others.")
-			problem.Warning = true
-			problems = append(problems, problem)
+			warn(p.query.problem(p.query.start(), "Nothing sorts the rows, so they may come in another order each time. End the query with ORDER BY and columns that tell every row from the others."))
+		} else if k, apart := p.fallsApart(&o); apart {
+			warn(Problem{File: d.file, Line: k.line, Column: k.column, Text: fmt.Sprintf("The rows are not sorted by %s where its groups begin, so that a group may fall apart. Begin ORDER BY with %s.", k.name, strings.Join(p.groupNames(), ", "))})
+		}
+	}
+	for _, c := range d.choices {
+		o := c.query.outline(d.report.Parameters)
+		if o.restless() {
+			warn(c.query.problem(c.query.start(), "Nothing sorts the options, so they may come in another order each time. End their query with ORDER BY."))
 		}
 	}
 	return problems
+}
+
+// fallsApart tells by which column the rows of a group may come apart, since
+// the query sorts by something else. What cannot be told is taken for right.
+func (p *part) fallsApart(o *outline) (groupKey, bool) {
+	order, selected := o.order(), o.selected()
+	for i, k := range p.group {
+		switch {
+		case order == nil || i < len(order) && order[i] == "":
+			return k, false
+		case selected.lacks(k.name):
+			return k, false // its own problem
+		case i >= len(order) || !strings.EqualFold(order[i], k.name):
+			return k, true
+		}
+	}
+	return groupKey{}, false
+}
+
+func (p *part) groupNames() (names []string) {
+	for _, k := range p.group {
+		names = append(names, k.name)
+	}
+	return names
 }
 
 // prepared asks all databases at once, each about its reports one by one.

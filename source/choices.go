@@ -119,9 +119,18 @@ func (d *Definition) follow(problems *Problems) {
 	}
 	for _, c := range d.choices {
 		if way := d.wayBack(c.name, c.name, map[string]bool{}); way != nil {
-			*problems = append(*problems, c.query.problem(c.query.start(), "The options of "+strings.Join(way, " depend on ")+", so that nobody could choose."))
+			*problems = append(*problems, c.query.problem(c.query.start(), inCircle(way)))
 		}
 	}
+}
+
+// inCircle says of a, b, a that they wait for each other.
+func inCircle(way []string) string {
+	text := "The options of " + way[0] + " depend on " + way[1]
+	for i := 1; i < len(way)-1; i++ {
+		text += ", those of " + way[i] + " on " + way[i+1]
+	}
+	return text + ", so that nobody could choose. Take one of these parameters out of its query."
 }
 
 func (d *Definition) parameter(name string) *offprint.Parameter {

@@ -226,10 +226,10 @@ func TestOptionsOfAllTenantsAreSaidToBe(t *testing.T) {
 		name, header, options string
 		blind                 bool
 	}{
-		{"options of all", "", "query: SELECT code FROM places", true},
-		{"the asker's own", "", "query: SELECT code FROM places WHERE tenant = :user.tenant", false},
-		{"options for all", "", "query: SELECT code FROM places, tenants: shared", false},
-		{"a report for all", "tenants: shared\n", "query: SELECT code FROM places", false},
+		{"options of all", "", "query: SELECT code FROM places ORDER BY code", true},
+		{"the asker's own", "", "query: SELECT code FROM places WHERE tenant = :user.tenant ORDER BY code", false},
+		{"options for all", "", "query: SELECT code FROM places ORDER BY code, tenants: shared", false},
+		{"a report for all", "tenants: shared\n", "query: SELECT code FROM places ORDER BY code", false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -253,7 +253,7 @@ func TestOptionsOfAllTenantsAreSaidToBe(t *testing.T) {
 func TestCheckPreparesOptionsAndGroups(t *testing.T) {
 	file := `/*---
 parameters:
-  land: {type: text, optional: true, options: {query: "SELECT land, \"name\", 3 FROM places"}}
+  land: {type: text, optional: true, options: {query: "SELECT land, \"name\", 3 FROM places ORDER BY land"}}
   place:
     type: text
     options:
@@ -261,15 +261,16 @@ parameters:
         SELECT code FROM places
         WHERE 1 = 1
           [[ AND lamd = :land ]]
+        ORDER BY code
 group: [code, nme]
 columns: {cod: {title: X}}
 ---*/
-SELECT code, name FROM places WHERE code = :place [[ AND land = :land ]]
+SELECT code, name FROM places WHERE code = :place [[ AND land = :land ]] ORDER BY code
 /*---
 part: more
 group: name
 ---*/
-SELECT name FROM places
+SELECT name FROM places ORDER BY name
 `
 	for engine, db := range placesOn(t) {
 		f, problems := source.OpenFS("reports", fstest.MapFS{"a.sql": {Data: []byte(file)}}, map[string]*source.Database{"shop": db})
@@ -284,8 +285,8 @@ SELECT name FROM places
 		column := map[string]string{"PostgreSQL": `column "lamd" does not exist`, "SQLite": "no such column: lamd"}[engine]
 		want := `reports/a.sql:3:56: The options' query answers 3 columns
 reports/a.sql:10:18: ` + engine + ` says: ` + column + `
-reports/a.sql:11:15: group: the query has no column nme
-reports/a.sql:12:11: columns: the query has no column cod`
+reports/a.sql:12:15: group: the query has no column nme
+reports/a.sql:13:11: columns: the query has no column cod`
 		if strings.Join(got, "\n") != want {
 			t.Errorf("%s:\n%s\nwant\n%s", engine, strings.Join(got, "\n"), want)
 		}

@@ -142,6 +142,10 @@ type groupKey struct {
 
 // group reads [region, month].
 func (h *header) group(e yaml.Entry) (keys []groupKey) {
+	if yaml.IsMapping(e.Value) {
+		h.Wrong(e.At, "group is a list of columns, as in [region, month].")
+		return nil
+	}
 	for _, item := range h.Items(e) {
 		name, ok := h.Scalar(item)
 		if !ok {

@@ -59,10 +59,10 @@ func TestAllThatIsWrongIsSaidAtOnceWithItsPlace(t *testing.T) {
 		{"options of a list of queries", "/*---\nsource: shop\nparameters: {r: {type: text, options: {query: [a, b], tenant: shared}}}\n---*/\nSELECT :r", "3:40: query is one value, not a list.\n3:55: options has no key tenant. Did you mean tenants?"},
 		{"options of an empty query", "/*---\nsource: shop\nparameters: {r: {type: text, options: {query: \"-- none\"}}}\n---*/\nSELECT :r", "3:48: There is no query here."},
 		{"options of a query for a bool", "/*---\nsource: shop\nparameters: {r: {type: bool, options: {query: SELECT 1}}}\n---*/\nSELECT :r", "3:14: r: A bool has no options: it is true or false."},
-		{"options that follow each other", "/*---\nsource: shop\nparameters:\n  a: {type: text, options: {query: 'SELECT :c'}}\n  b: {type: text, options: {query: 'SELECT :a'}}\n  c: {type: text, options: {query: 'SELECT :b'}}\n  d: {type: text, options: {query: 'SELECT :d, :a'}}\n---*/\nSELECT :a, :b, :c, :d", `4:37: The options of a depend on c depend on b depend on a, so that nobody could choose.
-5:37: The options of b depend on a depend on c depend on b, so that nobody could choose.
-6:37: The options of c depend on b depend on a depend on c, so that nobody could choose.
-7:37: The options of d depend on d, so that nobody could choose.`},
+		{"options that follow each other", "/*---\nsource: shop\nparameters:\n  a: {type: text, options: {query: 'SELECT :c'}}\n  b: {type: text, options: {query: 'SELECT :a'}}\n  c: {type: text, options: {query: 'SELECT :b'}}\n  d: {type: text, options: {query: 'SELECT :d, :a'}}\n---*/\nSELECT :a, :b, :c, :d", `4:37: The options of a depend on c, those of c on b, those of b on a, so that nobody could choose. Take one of these parameters out of its query.
+5:37: The options of b depend on a, those of a on c, those of c on b, so that nobody could choose. Take one of these parameters out of its query.
+6:37: The options of c depend on b, those of b on a, those of a on c, so that nobody could choose. Take one of these parameters out of its query.
+7:37: The options of d depend on d, so that nobody could choose. Take one of these parameters out of its query.`},
 		{"an options' query in one line", `/*---
 source: shop
 parameters:
@@ -89,7 +89,7 @@ SELECT :r`, "4:56: The header has no parameter regn. There are: r.\n4:62: This [
 		{"a part of a name that is none", "/*---\nsource: shop\n---*/\nSELECT 1\n/*---\npart: More rows\n---*/\nSELECT 2", "6:7: part is not right: a letter from a to z, then letters, digits, - and _."},
 		{"titles that are the same in a later part", "/*---\nsource: shop\ncolumns: {a: {title: A}}\n---*/\nSELECT 1 AS a\n/*---\npart: more\ncolumns:\n  a: {title: A}\n  b: {title: a}\n---*/\nSELECT 2 AS a, 3 AS b", "10:3: The columns a and b have the same title. Give each its own."},
 		{"groups", "/*---\nsource: shop\ngroup: [a, b, a]\n---*/\nSELECT 1 AS a, 2 AS b", "3:15: a stands here twice."},
-		{"a group that is a mapping", "/*---\nsource: shop\ngroup: {a: b}\n---*/\nSELECT 1 AS a", `3:1: group is a text. One that begins with { or holds ": " belongs in quotes, as in group: "{period}".`},
+		{"a group that is a mapping", "/*---\nsource: shop\ngroup: {a: b}\n---*/\nSELECT 1 AS a", `3:1: group is a list of columns, as in [region, month].`},
 		{"parameters that do not fit the query", "/*---\nsource: shop\nparameters:\n  period: {type: period}\n  region: {type: text}\n  spare: {type: int}\n---*/\nSELECT :period, :period.stat,\n  :region.start, :regin, :user", `6:3: No query uses the parameter spare. Write :spare where it belongs, or take it out.
 8:8: period is a period. Write :period.start and :period.end (the day after the last), or :period.start_at and :period.end_at.
 8:17: period is a period. Write :period.start and :period.end (the day after the last), or :period.start_at and :period.end_at.

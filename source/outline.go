@@ -223,6 +223,16 @@ func (o *outline) selected() (s selection) {
 	return s
 }
 
+// lacks tells whether no column is called so. Of what * stands for nothing is known.
+func (s selection) lacks(name string) bool {
+	for _, one := range s {
+		if one.name == "" || strings.EqualFold(one.name, name) {
+			return false
+		}
+	}
+	return true
+}
+
 // plain is SQL in small letters with one blank between its words.
 func plain(sql string) string { return strings.ToLower(strings.Join(strings.Fields(sql), " ")) }
 

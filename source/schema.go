@@ -24,6 +24,7 @@ func partKeys() map[string]*yaml.Schema {
 	return map[string]*yaml.Schema{
 		"part":    (&yaml.Schema{Type: "string", Pattern: partName.String()}).About("The part's name: its sheet, its section, its file. The first part is called like the report.").Such("aging"),
 		"title":   yaml.WordsSchema().About("What people read, in one language or in several.").Such("Orders", map[string]string{"en": "Orders", "de": "Aufträge"}),
+		"group":   yaml.ListSchema(yaml.TextSchema(), 0).About("Columns by which the rows are grouped, each group with its totals. ORDER BY begins with them.").Such([]string{"region", "month"}),
 		"columns": yaml.MapSchema(".", columnSchema()).About("What is to be said of the query's columns, by their names. A column that is not named here is shown under its own name."),
 	}
 }
@@ -48,6 +49,7 @@ func headKeys() map[string]*yaml.Schema {
 		"description": yaml.WordsSchema().About("One sentence below the title.").Such("Every order of a period, one line each."),
 		"source":      yaml.TextSchema().About("The configured source that the query reads. Not needed where there is only one.").Such("shop"),
 		"parameters":  yaml.MapSchema(paramName.String(), parameterSchema()).About("What is asked for, in the order of the form. The query uses each as :name."),
+		"as_user":     asUserSchema(),
 		"formats":     yaml.ListSchema(yaml.TextSchema(), 1).About("What the report can be made as, the first without being asked. Without it: everything.").Such([]string{"xlsx", "pdf", "csv", "jsonl"}),
 		"allow": yaml.ObjectSchema(map[string]*yaml.Schema{
 			"roles": yaml.ListSchema(yaml.TextSchema(), 1).About("Whoever has one of these may see the report and ask for it."),
@@ -63,6 +65,13 @@ func headKeys() map[string]*yaml.Schema {
 		"csv":       csvSchema(),
 		"pdf":       pdfSchema(),
 	}
+}
+
+func asUserSchema() *yaml.Schema {
+	return yaml.ObjectSchema(map[string]*yaml.Schema{
+		"set":  yaml.MapSchema(settingName.String(), yaml.TextSchema()).About("Settings of your own, each a text or a claim of the asker.").Such(map[string]string{"app.tenant": ":user.tenant"}),
+		"role": yaml.TextSchema().About("The role to read as: a name, or a claim of the asker.").Such(":user.db_role"),
+	}).About("PostgreSQL: what the transaction is to be of the asker, so that row-level security decides what they see.")
 }
 
 func csvSchema() *yaml.Schema {
@@ -89,7 +98,7 @@ func parameterSchema() *yaml.Schema {
 		"type":     yaml.ChoiceSchema(texts(offprint.ParamTypes)...).About("A period is two days, of which the query uses :name.start and :name.end, the day after the last."),
 		"label":    yaml.WordsSchema().About("What stands before the field.").Such("Region"),
 		"help":     yaml.WordsSchema().About("A sentence below the field."),
-		"default":  yaml.TextSchema().About("The value, or a word such as last_30_days, where nothing else is said.").Such("last_30_days", "EU"),
+		"default":  yaml.ListSchema(yaml.TextSchema(), 1).About("The value, or a word such as last_30_days, where nothing else is said; of many a list.").Such("last_30_days", "EU"),
 		"optional": yaml.YesSchema().About("It may be left out; what stands in [[ ]] with it falls away then."),
 		"many":     yaml.YesSchema().About("It is a list, for IN (:name)."),
 		"options":  optionsSchema(),
@@ -104,6 +113,11 @@ func optionsSchema() *yaml.Schema {
 		"value": yaml.TextSchema().About("What the query gets."),
 		"label": yaml.WordsSchema().About("What people read."),
 	}, "value")}}
-	return (&yaml.Schema{AnyOf: []*yaml.Schema{yaml.TextSchema(), {Type: "array", Items: option}}}).
-		About("All values that may be chosen.").Such([]string{"EU", "US"})
+	query := yaml.ObjectSchema(map[string]*yaml.Schema{
+		"query":   (&yaml.Schema{Type: "string"}).About("A query on the source: values, and labels in a second column. It may use other parameters."),
+		"tenants": yaml.ChoiceSchema("shared").About("shared: all tenants may see all options."),
+	}, "query")
+	return (&yaml.Schema{AnyOf: []*yaml.Schema{yaml.TextSchema(), {Type: "array", Items: option}, query}}).
+		About("All values that may be chosen, or a query that answers them.").
+		Such([]string{"EU", "US"}, map[string]string{"query": "SELECT code, name FROM regions ORDER BY name"})
 }

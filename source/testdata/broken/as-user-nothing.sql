@@ -1,0 +1,5 @@
+/*---
+source: shop
+as_user: {}
+---*/
+SELECT id FROM orders ORDER BY id

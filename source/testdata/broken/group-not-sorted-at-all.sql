@@ -1,0 +1,5 @@
+/*---
+source: shop
+group: [region]
+---*/
+SELECT region, id FROM orders

@@ -1,0 +1,5 @@
+/*---
+source: shop
+group: [region, region]
+---*/
+SELECT region, id FROM orders ORDER BY region, id

@@ -1,0 +1,5 @@
+/*---
+source: shop
+group: [regoin]
+---*/
+SELECT region, id FROM orders ORDER BY region, id

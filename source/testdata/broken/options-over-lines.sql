@@ -1,0 +1,12 @@
+/*---
+source: shop
+parameters:
+  r:
+    type: text
+    options: 
+      query: |
+        SELECT region
+        FROM ordrs
+        ORDER BY 1
+---*/
+SELECT id FROM orders WHERE region = :r ORDER BY id
