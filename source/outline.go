@@ -268,5 +268,10 @@ func (s selection) meaning(item string) string {
 			return one.name
 		}
 	}
-	return strings.Trim(lastName(item), "\"`[]")
+	for _, one := range s {
+		if strings.HasSuffix(one.expression, "*") {
+			return strings.Trim(lastName(item), "\"`[]")
+		}
+	}
+	return ""
 }

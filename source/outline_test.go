@@ -59,3 +59,37 @@ func TestRowsThatNothingSortsAreAWarning(t *testing.T) {
 		})
 	}
 }
+
+func TestAGroupWhoseRowsMayFallApartIsAWarning(t *testing.T) {
+	tests := []struct {
+		name, group, sql string
+		warned           bool
+	}{
+		{"sorted by it", "[a]", "SELECT a, b FROM t ORDER BY a, b", false},
+		{"sorted by more, in its order", "[a, b]", "SELECT b, a, c FROM t ORDER BY a DESC, b NULLS LAST, c LIMIT 3", false},
+		{"sorted the other way round", "[a, b]", "SELECT a, b FROM t ORDER BY b, a", true},
+		{"sorted by less", "[a, b]", "SELECT a, b FROM t ORDER BY a", true},
+		{"sorted by its place", "[b]", "SELECT a, b FROM t ORDER BY 2", false},
+		{"sorted by another place", "[b]", "SELECT a, b FROM t ORDER BY 1", true},
+		{"sorted by its expression", "[m]", "SELECT substr(d, 1, 7) AS m, a FROM t ORDER BY substr(d,  1, 7), a", false},
+		{"sorted by what it is made of", "[m]", "SELECT substr(d, 1, 7) AS m FROM t ORDER BY d", false},
+		{"sorted by a column of another name", "[region]", "SELECT r.name AS region FROM t r ORDER BY r.name", false},
+		{"sorted by a name of a table", "[a]", "SELECT * FROM t ORDER BY t.a, b", false},
+		{"sorted by another name of a table", "[a]", "SELECT * FROM t ORDER BY t.b", true},
+		{"in another case", "[a]", `SELECT A AS "a" FROM t ORDER BY "a"`, false},
+		{"of several queries", "[a]", "SELECT a FROM t UNION SELECT b FROM t ORDER BY a", false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			text := "/*---\ngroup: " + tt.group + "\n---*/\n" + tt.sql
+			f, problems := source.OpenFS("x", fstest.MapFS{"a.sql": {Data: []byte(text)}}, map[string]*source.Database{"shop": shop(t)})
+			if problems != nil {
+				t.Fatal(problems)
+			}
+			got := f.Check(t.Context(), true)
+			if warned := len(got) == 1 && got[0].Warning && strings.Contains(got[0].Text, "a group may fall apart"); warned != tt.warned || len(got) > 1 {
+				t.Errorf("got %v, want a warning: %v", got, tt.warned)
+			}
+		})
+	}
+}
