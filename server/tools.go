@@ -56,13 +56,13 @@ func configured(err error) (problems source.Problems) {
 	return source.Problems{{File: "configuration", Text: strings.TrimSuffix(err.Error(), ".") + "."}}
 }
 
-// A Glance is the first rows of a part of a report.
-type Glance = desk.Glance
+// A Beginning is the first rows of a part of a report.
+type Beginning = desk.Beginning
 
 // Preview shows the first rows of each part of a report, without making a file.
-func Preview(ctx context.Context, c Config, ask Ask, first int64, show func(Glance) error) error {
+func Preview(ctx context.Context, c Config, ask Ask, first int64, show func(Beginning) error) error {
 	return c.withDefaults().withDesk(ask.Report, func(d *desk.Desk) error {
-		return d.Preview(ctx, ask.who(), ask.desk(), first, show)
+		return d.Begin(ctx, ask.who(), ask.desk(), first, show)
 	})
 }
 

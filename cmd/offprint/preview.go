@@ -20,34 +20,34 @@ import (
 func (c runCommand) preview(ctx context.Context, t *terminal, config server.Config, ask server.Ask) error {
 	paint := styled(t.out)
 	begun := false
-	return server.Preview(ctx, config, ask, c.Preview, func(g server.Glance) error {
+	return server.Preview(ctx, config, ask, c.Preview, func(b server.Beginning) error {
 		if begun {
 			fmt.Fprintln(t.out)
 		}
 		begun = true
-		if g.Parts > 1 {
-			fmt.Fprintln(t.out, paint(bold, tame(g.Table.Title)))
+		if b.Parts > 1 {
+			fmt.Fprintln(t.out, paint(bold, tame(b.Table.Title)))
 		}
-		zone, err := time.LoadLocation(g.Zone)
+		zone, err := time.LoadLocation(b.Zone)
 		if err != nil {
 			return err
 		}
-		return newGrid(g.Table.Columns, g.Rows, zone, screenWidth(t.out)).print(t.out, paint, shownOf(g))
+		return newGrid(b.Table.Columns, b.Rows, zone, screenWidth(t.out)).print(t.out, paint, shownOf(b))
 	})
 }
 
 // shownOf is "20 of about 1,204,310 rows."
-func shownOf(g server.Glance) string {
-	n := int64(len(g.Rows))
+func shownOf(b server.Beginning) string {
+	n := int64(len(b.Rows))
 	switch {
-	case g.All:
-		return counted(len(g.Rows), "row") + "."
-	case g.Table.RowsEstimated > n:
-		return fmt.Sprintf("%s of about %s.", grouped(n), counted(int(g.Table.RowsEstimated), "row"))
+	case b.All:
+		return counted(len(b.Rows), "row") + "."
+	case b.Table.RowsEstimated > n:
+		return fmt.Sprintf("%s of about %s.", grouped(n), counted(int(b.Table.RowsEstimated), "row"))
 	case n == 1:
 		return "The first row."
 	}
-	return fmt.Sprintf("The first %s.", counted(len(g.Rows), "row"))
+	return fmt.Sprintf("The first %s.", counted(len(b.Rows), "row"))
 }
 
 const noScreen = 100 // characters in a line that goes elsewhere

@@ -7,8 +7,8 @@ import (
 	"github.com/offprint/offprint"
 )
 
-// A Glance is the first rows of a part.
-type Glance struct {
+// A Beginning is the first rows of a part.
+type Beginning struct {
 	Table *offprint.Table // its rows are read
 	Rows  []offprint.Row
 	All   bool // there are no more
@@ -16,9 +16,9 @@ type Glance struct {
 	Zone  string
 }
 
-// Preview asks for a report and shows the first rows of each part, without
+// Begin asks for a report and shows the first rows of each part, without
 // making a file. The query ends at the source when they are there.
-func (d *Desk) Preview(ctx context.Context, who offprint.Identity, ask Ask, first int64, show func(Glance) error) error {
+func (d *Desk) Begin(ctx context.Context, who offprint.Identity, ask Ask, first int64, show func(Beginning) error) error {
 	report, err := d.Report(who, ask.Report)
 	if err != nil {
 		return err
@@ -37,11 +37,11 @@ func (d *Desk) Preview(ctx context.Context, who offprint.Identity, ask Ask, firs
 		if err != nil {
 			return fmt.Errorf("query: %w", err)
 		}
-		glance := Glance{Table: table, Parts: m.doc.Count, Zone: run.Zone}
-		if err := glance.read(first); err != nil {
+		beginning := Beginning{Table: table, Parts: m.doc.Count, Zone: run.Zone}
+		if err := beginning.read(first); err != nil {
 			return err
 		}
-		if err := show(glance); err != nil {
+		if err := show(beginning); err != nil {
 			return err
 		}
 	}
@@ -51,8 +51,8 @@ func (d *Desk) Preview(ctx context.Context, who offprint.Identity, ask Ask, firs
 	return nil
 }
 
-func (g *Glance) read(first int64) error {
-	for row, err := range g.Table.Rows {
+func (b *Beginning) read(first int64) error {
+	for row, err := range b.Table.Rows {
 		if err != nil {
 			return fmt.Errorf("query: %w", err)
 		}
@@ -60,10 +60,10 @@ func (g *Glance) read(first int64) error {
 		for i, v := range row {
 			kept[i] = v.Clone()
 		}
-		if g.Rows = append(g.Rows, kept); int64(len(g.Rows)) == first {
+		if b.Rows = append(b.Rows, kept); int64(len(b.Rows)) == first {
 			return nil
 		}
 	}
-	g.All = true
+	b.All = true
 	return nil
 }
