@@ -161,6 +161,10 @@ func (m *making) write(ctx context.Context, d *Desk, out io.Writer) (err error) 
 func (m *making) part(ctx context.Context, table *offprint.Table) error {
 	m.now.RowsTotal += max(0, table.RowsEstimated)
 	m.progress(offprint.Querying, m.now)
+	groups, err := m.groups(table)
+	if err != nil {
+		return err
+	}
 	if err := m.to.Begin(table); err != nil {
 		return fmt.Errorf("begin part: %w", err)
 	}
@@ -175,6 +179,11 @@ func (m *making) part(ctx context.Context, table *offprint.Table) error {
 			part.Truncated = true
 			break
 		}
+		if groups != nil {
+			if err := m.endGroups(groups.Add(row)); err != nil {
+				return err
+			}
+		}
 		if err := m.to.Write(row); err != nil {
 			return fmt.Errorf("write row: %w", err)
 		}
@@ -186,8 +195,13 @@ func (m *making) part(ctx context.Context, table *offprint.Table) error {
 			return err
 		}
 	}
+	if groups != nil {
+		if err := m.endGroups(groups.End()); err != nil {
+			return err
+		}
+	}
 	if any {
-		part.Totals = totals.Values()
+		part.Totals, part.Mixed = totals.Values(), totals.Mixed()
 	}
 	m.end.Parts = append(m.end.Parts, part)
 	m.end.Rows += part.Rows
@@ -195,6 +209,23 @@ func (m *making) part(ctx context.Context, table *offprint.Table) error {
 		m.end.Outcome = offprint.Truncated
 	}
 	return m.to.End(part)
+}
+
+// groups are those of the table; nil where it has none or the format shows none.
+func (m *making) groups(table *offprint.Table) (*offprint.Groups, error) {
+	if _, shows := m.to.(offprint.GroupWriter); !shows || len(table.Group) == 0 {
+		return nil, nil
+	}
+	return offprint.NewGroups(table)
+}
+
+func (m *making) endGroups(ended []offprint.GroupEnd) error {
+	for _, end := range ended {
+		if err := m.to.(offprint.GroupWriter).EndGroup(end); err != nil {
+			return fmt.Errorf("write subtotal: %w", err)
+		}
+	}
+	return nil
 }
 
 // count looks at the context and tells of the progress every few rows: so few
