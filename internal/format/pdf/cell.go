@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/offprint/offprint"
+	"github.com/offprint/offprint/internal/format/look"
 )
 
 // A printer writes values as the reader reads them.
@@ -21,7 +22,7 @@ func newPrinter(head offprint.Head) *printer {
 	if p.clock.zone == nil {
 		p.clock.zone = time.UTC
 	}
-	p.group, p.point = marks(head.Locale)
+	p.group, p.point = look.Marks(head.Locale)
 	return p
 }
 

@@ -63,7 +63,7 @@ func (w *writer) provenance() string {
 		said = append(said, w.words.by+" "+by)
 	}
 	if !w.head.AsOf.IsZero() {
-		said = append(said, w.words.asOf+" "+w.minute(w.head.AsOf))
+		said = append(said, w.words.AsOf+" "+w.minute(w.head.AsOf))
 	}
 	return strings.Join(append(said, w.words.zone+" "+w.printer.clock.zone.String()), dot)
 }
@@ -131,7 +131,7 @@ func (w *writer) notes(doc offprint.DocEnd) ([]offprint.Warning, error) {
 		said = append(said, w.cut(doc.Rows))
 	}
 	if w.head.AsOf.IsZero() && !doc.AsOf.IsZero() {
-		said = append(said, w.words.asOf+" "+w.minute(doc.AsOf))
+		said = append(said, w.words.AsOf+" "+w.minute(doc.AsOf))
 	}
 	for _, warning := range append(doc.Warnings[:len(doc.Warnings):len(doc.Warnings)], own...) {
 		said = append(said, warning.Detail)

@@ -295,7 +295,7 @@ func (t *table) end(part offprint.PartEnd) error {
 	t.close()
 	switch {
 	case t.rows == 0:
-		return t.w.remark(t.w.words.nothing, t.landscape)
+		return t.w.remark(t.w.words.Nothing, t.landscape)
 	case part.Truncated:
 		return t.w.remark(t.w.cut(t.rows), t.landscape)
 	}
@@ -311,7 +311,7 @@ func (t *table) close() {
 func (t *table) labelled(totals []offprint.Value) offprint.Row {
 	row := append(offprint.Row(nil), totals...)
 	if len(t.columns) > 0 && row[t.columns[0].index].IsNull() {
-		row[t.columns[0].index] = offprint.TextValue(t.w.words.total)
+		row[t.columns[0].index] = offprint.TextValue(t.w.words.Total)
 	}
 	return row
 }
