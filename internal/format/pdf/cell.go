@@ -40,6 +40,35 @@ func (p *printer) append(b []byte, c *column, v offprint.Value) []byte {
 	return v.Append(b, p.clock.zone)
 }
 
+// appendTotal writes what stands below a column. A count is one, whatever it
+// counts; an average is not written more exactly than it is read.
+func (p *printer) appendTotal(b []byte, c *column, v offprint.Value) []byte {
+	switch c.Total {
+	case offprint.Count:
+		return p.append(b, &column{}, v)
+	case offprint.Average:
+		if n, ok := numberOf(v.Append(nil, p.clock.zone)); ok && !c.picture.numbers() {
+			v, _ = offprint.ParseDecimal(string(n.short(c.As).append(nil, "", ".")))
+		}
+	}
+	return p.append(b, c, v)
+}
+
+// short is an average without the digits that nobody reads: of money two
+// decimals, of a percentage two of it, else none but zeros are left out.
+func (n number) short(as offprint.As) number {
+	switch as {
+	case offprint.AsMoney:
+		n = n.rounded(2)
+	case offprint.AsPercent:
+		n = n.rounded(4)
+	}
+	for len(n.fraction) > 0 && n.fraction[len(n.fraction)-1] == '0' {
+		n.fraction = n.fraction[:len(n.fraction)-1]
+	}
+	return n
+}
+
 func (p *printer) appendNumber(b []byte, c *column, v offprint.Value) []byte {
 	plain := !c.picture.numbers() && c.As != offprint.AsMoney && c.As != offprint.AsPercent
 	if plain {

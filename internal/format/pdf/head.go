@@ -2,6 +2,7 @@ package pdf
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -118,6 +119,16 @@ func (w *writer) cut(rows int64) string {
 	return fmt.Sprintf(w.words.cut, n.append(nil, w.printer.group, ""))
 }
 
+// note keeps what the definition says of the columns that are shown.
+func (w *writer) note(t *offprint.Table) {
+	for _, c := range t.Columns {
+		remark := c.Title + ": " + c.Note
+		if c.Note != "" && !c.Hide && !slices.Contains(w.remarks, remark) {
+			w.remarks = append(w.remarks, remark)
+		}
+	}
+}
+
 // notes writes what there is to say of the whole, last because the first page
 // has left, and answers the format's own warnings.
 func (w *writer) notes(doc offprint.DocEnd) ([]offprint.Warning, error) {
@@ -133,6 +144,7 @@ func (w *writer) notes(doc offprint.DocEnd) ([]offprint.Warning, error) {
 	if w.head.AsOf.IsZero() && !doc.AsOf.IsZero() {
 		said = append(said, w.words.AsOf+" "+w.minute(doc.AsOf))
 	}
+	said = append(said, w.remarks...)
 	for _, warning := range append(doc.Warnings[:len(doc.Warnings):len(doc.Warnings)], own...) {
 		said = append(said, warning.Detail)
 	}
@@ -153,7 +165,7 @@ func (w *writer) notes(doc offprint.DocEnd) ([]offprint.Warning, error) {
 }
 
 func (w *writer) warnings() []offprint.Warning {
-	var own []offprint.Warning
+	own := w.mixed
 	if w.boxed > 0 {
 		own = append(own, offprint.Warning{
 			Code: "shape_missing", Count: w.boxed,

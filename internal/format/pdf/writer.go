@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/offprint/offprint"
+	"github.com/offprint/offprint/internal/format/look"
 )
 
 // A writer fills page after page; each leaves when it is full. What it keeps of
@@ -32,6 +33,8 @@ type writer struct {
 	pages    int
 	sections []bookmark
 	table    *table
+	remarks  []string // of columns
+	mixed    []offprint.Warning
 	boxed    int64 // cells
 	cutTold  bool
 }
@@ -58,7 +61,12 @@ func (w *writer) Begin(t *offprint.Table) error {
 	if w.table != nil {
 		return errors.New("begin of a part within a part")
 	}
-	w.table = newTable(w, t)
+	table, err := newTable(w, t)
+	if err != nil {
+		return err
+	}
+	w.table = table
+	w.note(t)
 	return w.file.err
 }
 
@@ -69,11 +77,19 @@ func (w *writer) Write(row offprint.Row) error {
 	return w.table.write(row)
 }
 
+func (w *writer) EndGroup(end offprint.GroupEnd) error {
+	if w.table == nil {
+		return errors.New("end of a group outside of a part")
+	}
+	return w.table.endGroup(end)
+}
+
 func (w *writer) End(part offprint.PartEnd) error {
 	if w.table == nil {
 		return errors.New("end of no part")
 	}
 	err := w.table.end(part)
+	w.mixed = append(w.mixed, look.Mixed(w.table.part, part)...)
 	w.cutTold = w.cutTold || part.Truncated
 	w.table = nil
 	return err
@@ -164,9 +180,22 @@ func (w *writer) finishPage() error {
 	s.form("Pages", s.width-margin, footerLine)
 	contents := w.file.reserve()
 	w.file.stream(contents, "", s.under, s.body)
-	w.file.page(s.number, fmt.Sprintf("/MediaBox[0 0 %s %s]/Resources %d 0 R/Contents %d 0 R",
-		points(s.width), points(s.height), w.resources, contents))
+	w.file.page(s.number, fmt.Sprintf("/MediaBox[0 0 %s %s]/Resources %d 0 R/Contents %d 0 R%s",
+		points(s.width), points(s.height), w.resources, contents, w.annotations()))
 	return w.file.err
+}
+
+// annotations writes the page's links, and answers its entry for them.
+func (w *writer) annotations() string {
+	if len(w.sheet.links) == 0 {
+		return ""
+	}
+	first := w.file.pack(w.sheet.annots, w.sheet.links)
+	entry := []byte("/Annots[")
+	for i := range w.sheet.links {
+		entry = fmt.Appendf(entry, "%d 0 R ", first+i)
+	}
+	return string(append(entry, ']'))
 }
 
 // footerGlyphs are the report, its date and what its author wants there,
