@@ -17,6 +17,9 @@ type Link struct {
 	path   int      // where the path begins
 }
 
+// LongestLink is the longest address there is: Excel takes none beyond 2,079.
+const LongestLink = 2000
+
 // NewLink reads a link for rows of these columns. Its error is a sentence for
 // whoever wrote the definition.
 func NewLink(text string, columns []Column) (*Link, error) {
@@ -51,7 +54,8 @@ func NewLink(text string, columns []Column) (*Link, error) {
 }
 
 // Append adds the address of a row's cell. It adds nothing where a value is
-// null or empty, or would make a step up in the path.
+// null or empty, or would make a step up in the path, or where it would be
+// longer than [LongestLink].
 func (l *Link) Append(b []byte, row Row, zone *time.Location) []byte {
 	start := len(b)
 	b = append(b, l.texts[0]...)
@@ -60,6 +64,9 @@ func (l *Link) Append(b []byte, row Row, zone *time.Location) []byte {
 			return b[:start]
 		}
 		before := len(b)
+		if len(row[at].Text()) > LongestLink {
+			return b[:start]
+		}
 		if row[at].Kind() == Text {
 			b = appendEscaped(b, row[at].Text())
 		} else {
@@ -70,7 +77,7 @@ func (l *Link) Append(b []byte, row Row, zone *time.Location) []byte {
 		}
 		b = append(b, l.texts[i+1]...)
 	}
-	if climbs(b[start+l.path:]) {
+	if len(b)-start > LongestLink || climbs(b[start+l.path:]) {
 		return b[:start]
 	}
 	return b

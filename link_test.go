@@ -2,6 +2,7 @@ package offprint_test
 
 import (
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,6 +33,9 @@ func TestLinksAreTheDefinitions(t *testing.T) {
 		{"https://erp.example.com/{id}", offprint.TextValue("@evil.com\r\n\x00"), "https://erp.example.com/%40evil.com%0D%0A%00"},
 		{"https://erp.example.com/{id}", offprint.TextValue("ü 漢"), "https://erp.example.com/%C3%BC%20%E6%BC%A2"},
 		{"https://erp.example.com/{id}", offprint.TextValue("{year}%41"), "https://erp.example.com/%7Byear%7D%2541"},
+		{"https://erp.example.com/{id}", offprint.TextValue(strings.Repeat("x", 1976)), "https://erp.example.com/" + strings.Repeat("x", 1976)},
+		{"https://erp.example.com/{id}", offprint.TextValue(strings.Repeat("x", 1977)), ""},
+		{"https://erp.example.com/{id}", offprint.TextValue(strings.Repeat(" ", 700)), ""},
 		{"https://erp.example.com/<ü> {id}", offprint.TextValue("1"), "https://erp.example.com/%3C%C3%BC%3E%201"},
 		{"https://erp.example.com", offprint.TextValue("1"), "https://erp.example.com/"},
 		{"https://erp.example.com?v={id}", offprint.TextValue("1"), "https://erp.example.com?v=1"},
