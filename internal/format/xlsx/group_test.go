@@ -172,8 +172,11 @@ func TestLinksAndNotes(t *testing.T) {
 		link        string
 	}{
 		{1, 2, "https://erp.example.com/v?a=1&id=%22%3E%3Cf%3E1%3C%2Ff%3E%2F%2Fevil.com"},
-		{1, 6, ""}, {2, 6, ""}, {3, 2, "https://erp.example.com/v?a=1&id=%3DHYPERLINK%28%22https%3A%2F%2Fevil.com%22%29"},
-		{3, 6, "https://erp.example.com/c/EUR"}, {3, 4, ""},
+		{1, 6, ""},
+		{2, 6, ""},
+		{3, 2, "https://erp.example.com/v?a=1&id=%3DHYPERLINK%28%22https%3A%2F%2Fevil.com%22%29"},
+		{3, 6, "https://erp.example.com/c/EUR"},
+		{3, 4, ""},
 	} {
 		c := s.Rows[tt.row][tt.column]
 		if c.Link != tt.link || c.Underlined != (tt.link != "") || c.Kind == "formula" {
