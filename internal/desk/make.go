@@ -161,15 +161,13 @@ func (m *making) write(ctx context.Context, d *Desk, out io.Writer) (err error) 
 func (m *making) part(ctx context.Context, table *offprint.Table) error {
 	m.now.RowsTotal += max(0, table.RowsEstimated)
 	m.progress(offprint.Querying, m.now)
-	groups, err := m.groups(table)
+	sums, err := m.sums(table)
 	if err != nil {
 		return err
 	}
 	if err := m.to.Begin(table); err != nil {
 		return fmt.Errorf("begin part: %w", err)
 	}
-	totals := offprint.NewTotals(table.Columns)
-	any := totals.Any()
 	var part offprint.PartEnd
 	for row, err := range table.Rows {
 		if err != nil {
@@ -179,29 +177,19 @@ func (m *making) part(ctx context.Context, table *offprint.Table) error {
 			part.Truncated = true
 			break
 		}
-		if groups != nil {
-			if err := m.endGroups(groups.Add(row)); err != nil {
-				return err
-			}
+		if err := sums.add(row); err != nil {
+			return err
 		}
 		if err := m.to.Write(row); err != nil {
 			return fmt.Errorf("write row: %w", err)
-		}
-		if any {
-			totals.Add(row)
 		}
 		part.Rows++
 		if err := m.count(ctx); err != nil {
 			return err
 		}
 	}
-	if groups != nil {
-		if err := m.endGroups(groups.End()); err != nil {
-			return err
-		}
-	}
-	if any {
-		part.Totals, part.Mixed = totals.Values(), totals.Mixed()
+	if err := sums.end(&part); err != nil {
+		return err
 	}
 	m.end.Parts = append(m.end.Parts, part)
 	m.end.Rows += part.Rows
@@ -211,17 +199,50 @@ func (m *making) part(ctx context.Context, table *offprint.Table) error {
 	return m.to.End(part)
 }
 
-// groups are those of the table; nil where it has none or the format shows none.
-func (m *making) groups(table *offprint.Table) (*offprint.Groups, error) {
-	if _, shows := m.to.(offprint.GroupWriter); !shows || len(table.Group) == 0 {
-		return nil, nil
-	}
-	return offprint.NewGroups(table)
+// sums are what a part comes to: as a whole and, where it is grouped and the
+// format shows that, group by group.
+type sums struct {
+	totals *offprint.Totals // nil: no column has one
+	groups *offprint.Groups // nil: none to show
+	to     offprint.GroupWriter
 }
 
-func (m *making) endGroups(ended []offprint.GroupEnd) error {
+func (m *making) sums(table *offprint.Table) (s sums, err error) {
+	if totals := offprint.NewTotals(table.Columns); totals.Any() {
+		s.totals = totals
+	}
+	var shows bool
+	if s.to, shows = m.to.(offprint.GroupWriter); shows && len(table.Group) > 0 {
+		s.groups, err = offprint.NewGroups(table)
+	}
+	return s, err
+}
+
+// add counts in a row that is about to be written, behind the groups that end
+// before it.
+func (s *sums) add(row offprint.Row) error {
+	if s.totals != nil {
+		s.totals.Add(row)
+	}
+	if s.groups == nil {
+		return nil
+	}
+	return s.tell(s.groups.Add(row))
+}
+
+func (s *sums) end(part *offprint.PartEnd) error {
+	if s.totals != nil {
+		part.Totals, part.Mixed = s.totals.Values(), s.totals.Mixed()
+	}
+	if s.groups == nil {
+		return nil
+	}
+	return s.tell(s.groups.End())
+}
+
+func (s *sums) tell(ended []offprint.GroupEnd) error {
 	for _, end := range ended {
-		if err := m.to.(offprint.GroupWriter).EndGroup(end); err != nil {
+		if err := s.to.EndGroup(end); err != nil {
 			return fmt.Errorf("write subtotal: %w", err)
 		}
 	}
