@@ -23,9 +23,13 @@
 // down to 4.5 points. A row taller than a page goes on over the next ones. No text
 // of a value is cut.
 //
+// Of a part that is grouped, a subtotal stands below each group, on the page of
+// its last row. A column's link makes links of its cells.
+//
 // Options: "pdf.paper" is a3, a4, a5, letter or legal (a4, in North America
 // letter); "pdf.orientation" is portrait, landscape or auto (auto: as the columns
-// need it); "pdf.footer" is a text for the foot of each page.
+// need it); "pdf.footer" is a text for the foot of each page; "pdf.logo" is a picture for the
+// top of the first, PNG or JPEG, as a data URI: data:image/png;base64,….
 package pdf
 
 import (
@@ -48,9 +52,13 @@ func (format) New(w io.Writer, head offprint.Head) (offprint.Writer, error) {
 	if err != nil {
 		return nil, err
 	}
+	logo, err := logoOf(head)
+	if err != nil {
+		return nil, err
+	}
 	regular, bold, err := faces()
 	if err != nil {
 		return nil, err
 	}
-	return newWriter(w, head, paper, regular, bold), nil
+	return newWriter(w, head, paper, logo, regular, bold), nil
 }

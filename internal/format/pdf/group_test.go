@@ -109,7 +109,7 @@ func TestLabelsOfSubtotalsFindRoom(t *testing.T) {
 	}}, rows: []offprint.Row{{offprint.IntValue(7), offprint.TextValue(long)}, {offprint.IntValue(8), offprint.TextValue("x")}}}
 	file, _ := write(t, offprint.Head{Title: "Narrow"}, offprint.DocEnd{}, p)
 	text := squeezed(strings.Join(pages(t, file), ""))
-	if want := squeezed("N 7" + long + "· 1 row 7 8 x · 1 row 8 15"); !strings.Contains(text, want) {
+	if want := squeezed("N 7" + long + "· 1 row 7 8 x · 1 row 8 Total 15"); !strings.Contains(text, want) {
 		t.Errorf("%q, want %q", text, want)
 	}
 }

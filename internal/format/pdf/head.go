@@ -19,6 +19,7 @@ func (w *writer) opening() error {
 		color, say string
 		gap        int // below it
 	}
+	beside := w.showLogo()
 	for _, t := range []text{
 		{w.bold, titleSize, ink, w.title(), 300},
 		{w.regular, textSize, ink, w.head.Description, 200},
@@ -34,8 +35,25 @@ func (w *writer) opening() error {
 		}
 		w.sheet.y -= t.gap
 	}
-	w.sheet.y -= 1000
+	if beside != 0 && w.pages == 1 {
+		w.sheet.y = min(w.sheet.y, beside)
+	}
+	w.aside, w.sheet.y = 0, w.sheet.y-1000
 	return nil
+}
+
+// showLogo draws the logo, keeps the head's text away from it and answers where
+// it ends.
+func (w *writer) showLogo() (end int) {
+	if w.logo == nil {
+		return 0
+	}
+	const gap = 1500
+	s, width, height := &w.sheet, w.logo.width, w.logo.height
+	w.forms = fmt.Appendf(w.forms, "/Logo %d 0 R", w.logo.write(w.file))
+	end, w.aside = s.y-height, width+gap
+	s.image("Logo", s.width-margin-width, end, width, height)
+	return end
 }
 
 func (w *writer) title() string {
@@ -83,7 +101,7 @@ func (w *writer) minute(t time.Time) string {
 // paragraph wraps a text over the width of the page, and over pages.
 func (w *writer) paragraph(f *face, size int, color, text string) error {
 	lead := size * 135 / 100
-	limit := (w.sheet.width - 2*margin) * 1000 / size
+	limit := (w.sheet.width - 2*margin - w.aside) * 1000 / size
 	glyphs, lines, boxed := w.wrapper.wrap(f, nil, nil, []byte(text), limit)
 	if boxed {
 		w.boxed++

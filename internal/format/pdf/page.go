@@ -160,6 +160,17 @@ func (s *sheet) form(name string, x, y int) {
 	s.body = append(append(append(s.body, "cm/"...), name...), " Do Q\n"...)
 }
 
+// image draws a picture, of one by one, as large as that.
+func (s *sheet) image(name string, x, y, width, height int) {
+	s.endText()
+	s.body = append(s.body, "q "...)
+	s.body = append(appendLength(s.body, width, ' '), "0 0 "...)
+	s.body = appendLength(s.body, height, ' ')
+	s.body = appendLength(s.body, x, ' ')
+	s.body = appendLength(s.body, y, ' ')
+	s.body = append(append(append(s.body, "cm/"...), name...), " Do Q\n"...)
+}
+
 func (s *sheet) endText() {
 	if s.text {
 		s.body = append(s.body, "ET\n"...)

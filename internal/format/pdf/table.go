@@ -293,12 +293,13 @@ func (t *table) close() {
 	t.w.sheet.fill(rule, margin, t.w.sheet.y, tableWidth(t.columns), hairline)
 }
 
-// total sets the last row, with a word for it unless a total stands there.
+// total sets the last row, with a word for it. Where a total stands in its
+// place, only groups make the word needed.
 func (t *table) total(totals offprint.Row) {
 	b := t.next(t.w.bold)
 	b.total, b.line, b.weight = true, ink, 75
 	t.lay(b, totals, true)
-	if b.cells[0].from == b.cells[0].to {
+	if b.cells[0].from == b.cells[0].to || len(t.groups) > 0 {
 		t.layLabel(b, t.w.words.Total)
 	}
 }

@@ -17,6 +17,8 @@ type writer struct {
 	file    *file
 	head    offprint.Head
 	paper   paper
+	logo    *logo
+	aside   int // what the logo takes of the lines beside it
 	words   words
 	printer *printer
 	wrapper wrapper
@@ -46,9 +48,9 @@ type bookmark struct {
 	y     int
 }
 
-func newWriter(out io.Writer, head offprint.Head, p paper, regular, bold *face) *writer {
+func newWriter(out io.Writer, head offprint.Head, p paper, l *logo, regular, bold *face) *writer {
 	w := &writer{
-		file: newFile(out), head: head, paper: p, words: wordsIn(head.Locale), printer: newPrinter(head),
+		file: newFile(out), head: head, paper: p, logo: l, words: wordsIn(head.Locale), printer: newPrinter(head),
 		regular: regular, bold: bold,
 	}
 	w.fonts = [2]int{w.file.reserve(), w.file.reserve()}
