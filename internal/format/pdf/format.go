@@ -18,6 +18,9 @@
 //     same number. A percentage is the value times 100, exactly, and " %". A
 //     column's number format rounds, as its author wants it.
 //
+// Hebrew and Arabic stand in their own order, joined. What a reader copies is the
+// text as it was.
+//
 // A cell too wide for its column is wrapped, between words where it can be and
 // between characters where it cannot; a number or a date is made smaller first,
 // down to 4.5 points. A row taller than a page goes on over the next ones. No text

@@ -123,7 +123,7 @@ func TestEveryTextComesBack(t *testing.T) {
 	comment := strings.Repeat("Der Kunde bat um Rückruf; the café’s “invoice” №42 → 3,5 % (см. договор). ", 70)[:5000]
 	rightToLeft := []string{
 		"السلام عليكم ورحمة الله", "שלום עולם",
-		"Rechnung مرحبا 2026 שלום done",
+		"Rechnung مرحبا 2026 שלום done", "شركة الإسلام للتجارة 45.5% (Acme) ولا", strings.Repeat("فارسی: پژوهشگاه گاز ایران و خلیج ", 20),
 	}
 	texts := []string{
 		"plain", "naïve façade Ångström ĐĐ ßẞ œuvre Việt Nam Łódź", "e\u0301 combining n\u0303",
