@@ -209,7 +209,7 @@ func (t *table) draw(b *block, from, lines int) {
 		s.fill(b.line, margin, s.y, tableWidth(t.columns), b.weight)
 	}
 	if b.label.to > b.label.from {
-		t.showLines(s, b, b.label, from, lines, func(line) int { return t.columns[0].x + t.pad + b.indent })
+		t.showLines(s, b, b.label, from, lines, t.columns[0].x+t.pad+b.indent, 0)
 	}
 	urls := 0
 	for i := range t.columns {
@@ -227,15 +227,15 @@ func (t *table) draw(b *block, from, lines int) {
 // show draws lines of one cell below the sheet's y.
 func (t *table) show(s *sheet, b *block, i, from, lines int) {
 	c := &t.columns[i]
-	t.showLines(s, b, b.cells[i], from, lines, func(l line) int {
-		if c.right { // a number made smaller has the column's limit as its width
-			return c.x + c.width - t.pad - l.width*t.size/1000
-		}
-		return c.x + t.pad
-	})
+	if c.right {
+		t.showLines(s, b, b.cells[i], from, lines, 0, c.x+c.width-t.pad)
+		return
+	}
+	t.showLines(s, b, b.cells[i], from, lines, c.x+t.pad, 0)
 }
 
-func (t *table) showLines(s *sheet, b *block, c cell, from, lines int, x func(line) int) {
+// showLines draws them from x on or, where there is an end, up to it.
+func (t *table) showLines(s *sheet, b *block, c cell, from, lines, x, end int) {
 	first := max(from, c.top) // of the row's lines
 	y := s.y - t.inset - t.size - (first-from)*t.lead
 	color := ink
@@ -243,8 +243,12 @@ func (t *table) showLines(s *sheet, b *block, c cell, from, lines int, x func(li
 		color = accent
 	}
 	for n := c.from + first - c.top; n < min(c.to, c.from+from+lines-c.top); n++ {
-		if l := b.lines[n]; l.from < l.to {
-			s.show(b.face, c.size, color, x(l), y, b.glyphs[l.from:l.to])
+		l := b.lines[n]
+		if end > 0 { // a number made smaller has the column's limit as its width
+			x = end - l.width*t.size/1000
+		}
+		if l.from < l.to {
+			s.show(b.face, c.size, color, x, y, b.glyphs[l.from:l.to])
 		}
 		y -= t.lead
 	}
