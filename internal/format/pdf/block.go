@@ -49,25 +49,19 @@ func (t *table) next(f *face) *block {
 func (t *table) lay(b *block, row offprint.Row, shrink bool) {
 	b.tallest = 1
 	for i := range t.columns {
-		c := &t.columns[i]
-		from := len(b.lines)
-		b.cells[i] = cell{from: from, size: t.size}
-		if v := row[c.index]; !v.IsNull() {
-			t.print(b, c, v)
-			b.cells[i].size = t.layText(b, c.limit, shrink && c.rigid)
+		c, from := &t.columns[i], len(b.lines)
+		size := t.size
+		if v := &row[c.index]; !v.IsNull() {
+			if b.total {
+				t.text = t.w.printer.appendTotal(t.text[:0], c, *v)
+			} else {
+				t.text = t.w.printer.append(t.text[:0], c, *v)
+			}
+			size = t.layText(b, c.limit, shrink && c.rigid)
 		}
-		b.cells[i].to = len(b.lines)
+		b.cells[i] = cell{from: from, to: len(b.lines), size: size}
 		b.tallest = max(b.tallest, len(b.lines)-from)
 	}
-}
-
-// print writes a value into the table's text.
-func (t *table) print(b *block, c *column, v offprint.Value) {
-	if b.total {
-		t.text = t.w.printer.appendTotal(t.text[:0], c, v)
-		return
-	}
-	t.text = t.w.printer.append(t.text[:0], c, v)
 }
 
 // layText adds the lines of the table's text and answers the size to draw them at.

@@ -169,7 +169,7 @@ func (f *face) append(glyphs, text []byte) ([]byte, run) {
 		g := ascii[byte(r)]
 		if r > 0xff || g.number == 0 {
 			g = f.glyph(r)
-			set.broken = set.broken || rightToLeft(r)
+			set.broken = set.broken || r >= 0x590 && rightToLeft(r)
 		}
 		if g.number == 0 {
 			set.broken = set.broken || r == '\t' || newline(r)
