@@ -38,18 +38,21 @@ func NewLink(text string, columns []Column) (*Link, error) {
 	if len(host) == len(rest) {
 		text += "/"
 	}
-	for {
-		before, after, found := strings.Cut(text, "{")
+	for left := text; ; {
+		before, after, found := strings.Cut(left, "{")
 		l.texts = append(l.texts, string(appendSafe(nil, before)))
 		if !found {
 			return l, nil
 		}
 		name, behind, closed := strings.Cut(after, "}")
+		if !closed {
+			return nil, Errorf(BadQuery, "A link closes each { with }, as in https://erp.example.com/v/{voucher_id}.")
+		}
 		at := slices.IndexFunc(columns, func(c Column) bool { return c.Name == name })
-		if !closed || at < 0 {
+		if at < 0 {
 			return nil, Errorf(BadQuery, "The link %s names {%s}, and the query has no such column.", text, name)
 		}
-		l.places, text = append(l.places, at), behind
+		l.places, left = append(l.places, at), behind
 	}
 }
 

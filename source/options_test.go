@@ -127,3 +127,34 @@ func TestALogoStandsInTheHeader(t *testing.T) {
 		}
 	}
 }
+
+// A link that names its host by data is no link, and one that names what the
+// query does not have is told before a row is read.
+func TestALinkIsReadWithItsDefinition(t *testing.T) {
+	db := open(t, source.Config{Name: "shop", URL: "sqlite:" + shopOf(t)})
+	text := func(link string) string {
+		return "/*---\nsource: shop\ncolumns: {a: {link: \"" + link + "\"}}\n---*/\nSELECT 1 AS a, 2 AS b"
+	}
+	for link, want := range map[string]string{
+		"javascript:alert({a})":   "3:21: A link begins with https://",
+		"https://{a}.example.com": "3:21: A link names its host itself",
+		"https://x.example/{a":    "3:21: A link closes each { with }",
+	} {
+		_, problems := source.Parse("orders.sql", text(link), map[string]*source.Database{"shop": db})
+		if problems == nil || !strings.HasPrefix(problems.Error(), "orders.sql:"+want) {
+			t.Errorf("%s: %v, want %s", link, problems, want)
+		}
+	}
+	for link, want := range map[string]offprint.Code{"https://x.example/{b}?a={a}": "", "https://x.example/{c}": offprint.BadQuery} {
+		r := report(t, db, text(link))
+		doc, err := r.Source.Open(t.Context(), ask(t, r, ""))
+		if err == nil {
+			for _, e := range doc.Parts {
+				err = e
+			}
+		}
+		if offprint.CodeOf(err) != want {
+			t.Errorf("%s: %v, want %q", link, err, want)
+		}
+	}
+}

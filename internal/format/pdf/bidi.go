@@ -230,7 +230,11 @@ func joining(r rune) (first rune, forms int) {
 		letters string // each followed by how many forms it has
 	}{
 		{0xfe80, "ء1آ2أ2ؤ2إ2ئ4ا2ب4ة2ت4ث4ج4ح4خ4د2ذ2ر2ز2س4ش4ص4ض4ط4ظ4ع4غ4ف4ق4ك4ل4م4ن4ه4و2ى2ي4"},
-		{0xfb56, "پ4"}, {0xfb7a, "چ4"}, {0xfb8a, "ژ2"}, {0xfb8e, "ک4گ4"}, {0xfbfc, "ی4"},
+		{0xfb56, "پ4"},
+		{0xfb7a, "چ4"},
+		{0xfb8a, "ژ2"},
+		{0xfb8e, "ک4گ4"},
+		{0xfbfc, "ی4"},
 	} {
 		at := block.first
 		var letter rune
