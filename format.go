@@ -29,6 +29,14 @@ type Writer interface {
 	Close(doc DocEnd) ([]Warning, error)
 }
 
+// A GroupWriter is a Writer that shows subtotals. Of a part that is grouped,
+// EndGroup is called after the last row of each group, of the innermost level
+// first. Other formats write the rows and nothing between them.
+type GroupWriter interface {
+	Writer
+	EndGroup(end GroupEnd) error
+}
+
 // A Head is what a document must say about itself and is known before its
 // first row.
 type Head struct {
@@ -54,6 +62,7 @@ type Shown struct{ Label, Text string }
 type PartEnd struct {
 	Rows      int64
 	Totals    []Value // one a column, null where there is none; nil without any total
+	Mixed     []int   // the columns whose total is null because they hold several currencies
 	Truncated bool    // there were more rows
 }
 

@@ -57,6 +57,13 @@ func NewTotals(columns []Column) *Totals {
 	return t
 }
 
+// reset begins anew.
+func (t *Totals) reset() {
+	for i := range t.sums {
+		t.sums[i] = sum{money: t.sums[i].money}
+	}
+}
+
 // Any tells whether a column has a total at all.
 func (t *Totals) Any() bool {
 	for _, c := range t.columns {
@@ -182,6 +189,17 @@ func scaleOf(plain string) int {
 	return 0
 }
 
+// Mixed tells of which columns there is no total because they hold more than
+// one currency, by their places.
+func (t *Totals) Mixed() (mixed []int) {
+	for i := range t.sums {
+		if t.sums[i].mixed {
+			mixed = append(mixed, i)
+		}
+	}
+	return mixed
+}
+
 // Values are the totals so far, one a column: null where there is none, and
 // null for money in more than one currency, of which only the count is known.
 func (t *Totals) Values() []Value {
@@ -211,6 +229,9 @@ func (s *sum) value(total Total) Value {
 		}
 		return FloatValue(f)
 	}
+	if s.big == nil && total == Sum { // as most are, also of groups of a few rows
+		return exact(s.small, s.scale)
+	}
 	r, scale := s.rat().Rat, s.scale
 	if total == Average { // two digits more than what it is the average of, but six at least
 		r.Quo(r, new(big.Rat).SetInt64(s.count))
@@ -221,6 +242,13 @@ func (s *sum) value(total Total) Value {
 	}
 	v, _ := ParseDecimal(r.FloatString(scale))
 	return v
+}
+
+func exact(n int64, scale int) Value {
+	if scale == 0 {
+		return IntValue(n)
+	}
+	return DecimalValue(n, scale)
 }
 
 type rat struct{ *big.Rat }

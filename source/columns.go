@@ -1,6 +1,7 @@
 package source
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -61,11 +62,20 @@ func texts[T ~string](words []T) []string {
 	return all
 }
 
-// link takes web addresses only: a javascript: in a workbook or a page would run.
+// link takes web addresses only: a javascript: in a workbook or a page would
+// run. Whether the columns are there is known with the query.
 func (h *header) link(e yaml.Entry) string {
 	text, ok := h.Scalar(e)
-	if ok && !strings.HasPrefix(text, "https://") && !strings.HasPrefix(text, "http://") {
-		h.Wrong(h.Place(e), "A link begins with https://, as in https://erp.example.com/v/{voucher_id}.")
+	if !ok {
+		return text
+	}
+	var named []offprint.Column
+	for _, found := range braces.FindAllStringSubmatch(text, -1) {
+		named = append(named, offprint.Column{Name: found[1]})
+	}
+	var wrong *offprint.Error
+	if _, err := offprint.NewLink(text, named); errors.As(err, &wrong) {
+		h.Wrong(h.Place(e), "%s", wrong.Detail)
 	}
 	return text
 }
@@ -124,6 +134,10 @@ func (p *part) lay(columns []offprint.Column, locale string) *offprint.Error {
 			said := p.columns[at].Column
 			said.Kind, said.Title = c.Kind, p.columns[at].titleIn(locale)
 			*c = said
+		}
+		var wrong *offprint.Error
+		if _, err := offprint.NewLink(c.Link, columns); c.Link != "" && errors.As(err, &wrong) {
+			return wrong
 		}
 		folded := strings.ToLower(c.Title)
 		if titles[folded] || c.Title == "" {

@@ -117,7 +117,7 @@ func (d *Definition) keys(h *header, sources map[string]*Database) yaml.Keys {
 			h.Object(e, "pdf", yaml.Keys{
 				"paper":       d.option(h, "pdf.paper", "a3", "a4", "a5", "letter", "legal"),
 				"orientation": d.option(h, "pdf.orientation", "portrait", "landscape"),
-				"logo":        d.option(h, "pdf.logo"),
+				"logo":        func(e yaml.Entry) { d.logo(h, e) },
 				"footer":      d.option(h, "pdf.footer"),
 			})
 		},

@@ -162,11 +162,13 @@ func (m *making) write(ctx context.Context, d *Desk, out io.Writer) (err error) 
 func (m *making) part(ctx context.Context, table *offprint.Table) error {
 	m.now.RowsTotal += max(0, table.RowsEstimated)
 	m.progress(offprint.Querying, m.now)
+	sums, err := m.sums(table)
+	if err != nil {
+		return err
+	}
 	if err := m.to.Begin(table); err != nil {
 		return fmt.Errorf("begin part: %w", err)
 	}
-	totals := offprint.NewTotals(table.Columns)
-	any := totals.Any()
 	var part offprint.PartEnd
 	for row, err := range table.Rows {
 		if err != nil {
@@ -176,19 +178,19 @@ func (m *making) part(ctx context.Context, table *offprint.Table) error {
 			part.Truncated = true
 			break
 		}
+		if err := sums.add(row); err != nil {
+			return err
+		}
 		if err := m.to.Write(row); err != nil {
 			return fmt.Errorf("write row: %w", err)
-		}
-		if any {
-			totals.Add(row)
 		}
 		part.Rows++
 		if err := m.count(ctx); err != nil {
 			return err
 		}
 	}
-	if any {
-		part.Totals = totals.Values()
+	if err := sums.end(&part); err != nil {
+		return err
 	}
 	m.end.Parts = append(m.end.Parts, part)
 	m.end.Rows += part.Rows

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 
 	"github.com/klauspost/compress/flate"
 
@@ -103,15 +104,24 @@ func newParts(w io.Writer, ext string) *parts {
 	return &parts{z, ext, map[string]bool{}}
 }
 
-// next begins the file of the named part.
+// next begins the file of the named part, under a name that every file system
+// takes and no other file of the archive has, also without case.
 func (p *parts) next(name string) (io.Writer, error) {
+	name = strings.Trim(strings.Map(fileRune, name), " .")
 	if name == "" {
 		name = "part"
 	}
 	unique := name
-	for i := 2; p.used[unique]; i++ {
+	for i := 2; p.used[strings.ToLower(unique)]; i++ {
 		unique = name + "-" + strconv.Itoa(i)
 	}
-	p.used[unique] = true
+	p.used[strings.ToLower(unique)] = true
 	return p.zip.Create(unique + p.ext)
+}
+
+func fileRune(r rune) rune {
+	if r < ' ' || r == 0x7f || strings.ContainsRune(`/\:*?"<>|`, r) {
+		return '-'
+	}
+	return r
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/offprint/offprint"
+	"github.com/offprint/offprint/internal/format/look"
 )
 
 // A printer writes values as the reader reads them.
@@ -21,7 +22,7 @@ func newPrinter(head offprint.Head) *printer {
 	if p.clock.zone == nil {
 		p.clock.zone = time.UTC
 	}
-	p.group, p.point = marks(head.Locale)
+	p.group, p.point = look.Marks(head.Locale)
 	return p
 }
 
@@ -37,6 +38,35 @@ func (p *printer) append(b []byte, c *column, v offprint.Value) []byte {
 		return p.appendNumber(b, c, v)
 	}
 	return v.Append(b, p.clock.zone)
+}
+
+// appendTotal writes what stands below a column. A count is one, whatever it
+// counts; an average is not written more exactly than it is read.
+func (p *printer) appendTotal(b []byte, c *column, v offprint.Value) []byte {
+	switch c.Total {
+	case offprint.Count:
+		return p.append(b, &column{}, v)
+	case offprint.Average:
+		if n, ok := numberOf(v.Append(nil, p.clock.zone)); ok && !c.picture.numbers() {
+			v, _ = offprint.ParseDecimal(string(n.short(c.As).append(nil, "", ".")))
+		}
+	}
+	return p.append(b, c, v)
+}
+
+// short is an average without the digits that nobody reads: of money two
+// decimals, of a percentage two of it, else none but zeros are left out.
+func (n number) short(as offprint.As) number {
+	switch as {
+	case offprint.AsMoney:
+		n = n.rounded(2)
+	case offprint.AsPercent:
+		n = n.rounded(4)
+	}
+	for len(n.fraction) > 0 && n.fraction[len(n.fraction)-1] == '0' {
+		n.fraction = n.fraction[:len(n.fraction)-1]
+	}
+	return n
 }
 
 func (p *printer) appendNumber(b []byte, c *column, v offprint.Value) []byte {

@@ -9,8 +9,9 @@ type column struct {
 	offprint.Column
 	index   int // in the row
 	picture *picture
-	right   bool // aligned
-	rigid   bool // made smaller before it is wrapped
+	link    *offprint.Link // nil: none
+	right   bool           // aligned
+	rigid   bool           // made smaller before it is wrapped
 	x       int
 	width   int
 	limit   int // of a line, in thousandths of the text's size
@@ -19,21 +20,14 @@ type column struct {
 	natural, least int
 }
 
-func columnsOf(t *offprint.Table) []column {
-	var columns []column
-	for i, c := range t.Columns {
-		if c.Hide {
-			continue
-		}
-		if c.Title == "" {
-			c.Title = c.Name
-		}
-		short := c.Kind == offprint.Bool || c.Kind == offprint.Date || c.Kind == offprint.Timestamp || c.As == offprint.AsID
-		columns = append(columns, column{
-			Column: c, index: i, picture: pictureOf(c.Format), right: c.Numeric(), rigid: short || c.Numeric(),
-		})
+func columnOf(c offprint.Column, index int) column {
+	if c.Title == "" {
+		c.Title = c.Name
 	}
-	return columns
+	short := c.Kind == offprint.Bool || c.Kind == offprint.Date || c.Kind == offprint.Timestamp || c.As == offprint.AsID
+	return column{
+		Column: c, index: index, picture: pictureOf(c.Format), right: c.Numeric(), rigid: short || c.Numeric(),
+	}
 }
 
 // Bounds of what a column is given unasked, in thousandths of the text's size.

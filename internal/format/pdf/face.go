@@ -25,7 +25,8 @@ type face struct {
 	metrics  tables.Hmtx
 	perEm    int
 	glyphs   [(unicode.MaxRune + 1) >> 8]*[256]glyph
-	drawn    []mark // by number
+	drawn    []mark         // by number
+	forms    map[mark]glyph // of letters that join
 }
 
 // A glyph is what a rune becomes. The zero glyph was not asked for yet, or is
@@ -152,7 +153,7 @@ func needsEscape(b byte) bool { return bytes.IndexByte([]byte("()\\\r"), b) >= 0
 type run struct {
 	width  int  // in thousandths of the font's size
 	boxed  bool // the font had no shape for some
-	broken bool // there was a tab or the end of a line, which [wrapper] sets
+	broken bool // there was what only [wrapper] sets: a tab, the end of a line, text from the right
 }
 
 // append adds the glyphs of text, two bytes each.
@@ -168,6 +169,7 @@ func (f *face) append(glyphs, text []byte) ([]byte, run) {
 		g := ascii[byte(r)]
 		if r > 0xff || g.number == 0 {
 			g = f.glyph(r)
+			set.broken = set.broken || r >= 0x590 && rightToLeft(r)
 		}
 		if g.number == 0 {
 			set.broken = set.broken || r == '\t' || newline(r)

@@ -16,7 +16,7 @@ type file struct {
 	out     *bufio.Writer
 	at      int64
 	err     error
-	offsets []int64 // by object number; 0: not written yet
+	offsets []int64 // by object number; 0: not written yet; negative: a place in a pack
 	deflate *zlib.Writer
 	packed  bytes.Buffer
 	tree    []node // from the leaves up
@@ -77,6 +77,36 @@ func (f *file) raw(n int, dict string, body []byte) {
 	count, err := f.out.Write(body)
 	f.wrote(count, err)
 	f.write("\nendstream\nendobj\n")
+}
+
+// mostPacked is how many objects a pack holds.
+const mostPacked = 1 << 16
+
+// pack writes small objects together, each of which ends where ends says, and
+// answers the number of the first. The others follow it.
+func (f *file) pack(objects []byte, ends []int) (first int) {
+	first = len(f.offsets)
+	f.offsets = append(f.offsets, make([]int64, len(ends))...)
+	begin := 0
+	for from := 0; from < len(ends); from += mostPacked {
+		to := min(len(ends), from+mostPacked)
+		f.packSome(first+from, objects[begin:ends[to-1]], begin, ends[from:to])
+		begin = ends[to-1]
+	}
+	return first
+}
+
+// packSome writes one stream of objects; begin is what their ends count from.
+func (f *file) packSome(first int, objects []byte, begin int, ends []int) {
+	stream := f.reserve()
+	var places []byte
+	at := 0
+	for i, end := range ends {
+		f.offsets[first+i] = -(int64(stream)<<16 | int64(i))
+		places = fmt.Appendf(places, "%d %d ", first+i, at)
+		at = end - begin
+	}
+	f.stream(stream, fmt.Sprintf("/Type/ObjStm/N %d/First %d", len(ends), len(places)), places, objects)
 }
 
 // A node gathers pages, or nodes of pages, until it is full.
@@ -150,6 +180,10 @@ func (f *file) end(entries string) error {
 		if at > 0 {                        // type, five bytes of offset, two of generation
 			binary.BigEndian.PutUint64(entry[:], uint64(at)<<16)
 			entry[0] = 1
+		}
+		if at < 0 { // type, its pack, its place there
+			binary.BigEndian.PutUint64(entry[:], uint64(-at))
+			entry[0] = 2
 		}
 		f.deflate.Write(entry[:]) // into memory
 	}

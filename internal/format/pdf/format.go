@@ -18,14 +18,21 @@
 //     same number. A percentage is the value times 100, exactly, and " %". A
 //     column's number format rounds, as its author wants it.
 //
+// Hebrew and Arabic stand in their own order, joined. What a reader copies is the
+// text as it was.
+//
 // A cell too wide for its column is wrapped, between words where it can be and
 // between characters where it cannot; a number or a date is made smaller first,
 // down to 4.5 points. A row taller than a page goes on over the next ones. No text
 // of a value is cut.
 //
+// Of a part that is grouped, a subtotal stands below each group, on the page of
+// its last row. A column's link makes links of its cells.
+//
 // Options: "pdf.paper" is a3, a4, a5, letter or legal (a4, in North America
 // letter); "pdf.orientation" is portrait, landscape or auto (auto: as the columns
-// need it); "pdf.footer" is a text for the foot of each page.
+// need it); "pdf.footer" is a text for the foot of each page; "pdf.logo" is a picture for the
+// top of the first, PNG or JPEG, as a data URI: data:image/png;base64,….
 package pdf
 
 import (
@@ -48,9 +55,13 @@ func (format) New(w io.Writer, head offprint.Head) (offprint.Writer, error) {
 	if err != nil {
 		return nil, err
 	}
+	logo, err := logoOf(head)
+	if err != nil {
+		return nil, err
+	}
 	regular, bold, err := faces()
 	if err != nil {
 		return nil, err
 	}
-	return newWriter(w, head, paper, regular, bold), nil
+	return newWriter(w, head, paper, logo, regular, bold), nil
 }

@@ -2,6 +2,7 @@ package pdf
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,6 +19,7 @@ func (w *writer) opening() error {
 		color, say string
 		gap        int // below it
 	}
+	beside := w.showLogo()
 	for _, t := range []text{
 		{w.bold, titleSize, ink, w.title(), 300},
 		{w.regular, textSize, ink, w.head.Description, 200},
@@ -33,8 +35,25 @@ func (w *writer) opening() error {
 		}
 		w.sheet.y -= t.gap
 	}
-	w.sheet.y -= 1000
+	if beside != 0 && w.pages == 1 {
+		w.sheet.y = min(w.sheet.y, beside)
+	}
+	w.aside, w.sheet.y = 0, w.sheet.y-1000
 	return nil
+}
+
+// showLogo draws the logo, keeps the head's text away from it and answers where
+// it ends.
+func (w *writer) showLogo() (end int) {
+	if w.logo == nil {
+		return 0
+	}
+	const gap = 1500
+	s, width, height := &w.sheet, w.logo.width, w.logo.height
+	w.forms = fmt.Appendf(w.forms, "/Logo %d 0 R", w.logo.write(w.file))
+	end, w.aside = s.y-height, width+gap
+	s.image("Logo", s.width-margin-width, end, width, height)
+	return end
 }
 
 func (w *writer) title() string {
@@ -63,7 +82,7 @@ func (w *writer) provenance() string {
 		said = append(said, w.words.by+" "+by)
 	}
 	if !w.head.AsOf.IsZero() {
-		said = append(said, w.words.asOf+" "+w.minute(w.head.AsOf))
+		said = append(said, w.words.AsOf+" "+w.minute(w.head.AsOf))
 	}
 	return strings.Join(append(said, w.words.zone+" "+w.printer.clock.zone.String()), dot)
 }
@@ -82,7 +101,7 @@ func (w *writer) minute(t time.Time) string {
 // paragraph wraps a text over the width of the page, and over pages.
 func (w *writer) paragraph(f *face, size int, color, text string) error {
 	lead := size * 135 / 100
-	limit := (w.sheet.width - 2*margin) * 1000 / size
+	limit := (w.sheet.width - 2*margin - w.aside) * 1000 / size
 	glyphs, lines, boxed := w.wrapper.wrap(f, nil, nil, []byte(text), limit)
 	if boxed {
 		w.boxed++
@@ -118,6 +137,16 @@ func (w *writer) cut(rows int64) string {
 	return fmt.Sprintf(w.words.cut, n.append(nil, w.printer.group, ""))
 }
 
+// note keeps what the definition says of the columns that are shown.
+func (w *writer) note(t *offprint.Table) {
+	for _, c := range t.Columns {
+		remark := c.Title + ": " + c.Note
+		if c.Note != "" && !c.Hide && !slices.Contains(w.remarks, remark) {
+			w.remarks = append(w.remarks, remark)
+		}
+	}
+}
+
 // notes writes what there is to say of the whole, last because the first page
 // has left, and answers the format's own warnings.
 func (w *writer) notes(doc offprint.DocEnd) ([]offprint.Warning, error) {
@@ -131,8 +160,9 @@ func (w *writer) notes(doc offprint.DocEnd) ([]offprint.Warning, error) {
 		said = append(said, w.cut(doc.Rows))
 	}
 	if w.head.AsOf.IsZero() && !doc.AsOf.IsZero() {
-		said = append(said, w.words.asOf+" "+w.minute(doc.AsOf))
+		said = append(said, w.words.AsOf+" "+w.minute(doc.AsOf))
 	}
+	said = append(said, w.remarks...)
 	for _, warning := range append(doc.Warnings[:len(doc.Warnings):len(doc.Warnings)], own...) {
 		said = append(said, warning.Detail)
 	}
@@ -153,7 +183,7 @@ func (w *writer) notes(doc offprint.DocEnd) ([]offprint.Warning, error) {
 }
 
 func (w *writer) warnings() []offprint.Warning {
-	var own []offprint.Warning
+	own := w.mixed
 	if w.boxed > 0 {
 		own = append(own, offprint.Warning{
 			Code: "shape_missing", Count: w.boxed,

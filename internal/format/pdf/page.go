@@ -28,6 +28,8 @@ const (
 	tint  = ".91 .929 .984 rg\n"
 	zebra = ".969 .969 .961 rg\n"
 	rule  = ".886 .875 .847 rg\n"
+
+	accent = ".122 .31 .847 rg\n" // of links
 )
 
 // A paper is what is asked of the pages.
@@ -83,6 +85,8 @@ type sheet struct {
 	y             int  // where what comes next begins
 	used          bool // something stands on it beside its head
 	under, body   []byte
+	annots        []byte // links, one after the other,
+	links         []int  // and where each ends
 
 	// What the body's last operators have set.
 	text   bool
@@ -93,7 +97,7 @@ type sheet struct {
 }
 
 func (s *sheet) clear(width, height int) {
-	*s = sheet{width: width, height: height, y: height - margin, under: s.under[:0], body: s.body[:0]}
+	*s = sheet{width: width, height: height, y: height - margin, under: s.under[:0], body: s.body[:0], annots: s.annots[:0], links: s.links[:0]}
 }
 
 // room is what is left above the lower margin.
@@ -130,10 +134,38 @@ func (s *sheet) show(f *face, size int, color string, x, y int, glyphs []byte) {
 	s.x0, s.y0 = x, y
 }
 
+// link makes a box lead to an address, of ASCII.
+func (s *sheet) link(left, low, right, high int, url []byte) {
+	b := append(s.annots, "<</Type/Annot/Subtype/Link/Border[0 0 0]/Rect["...)
+	b = appendLength(b, left, ' ')
+	b = appendLength(b, low, ' ')
+	b = appendLength(b, right, ' ')
+	b = append(appendLength(b, high, ']'), "/A<</S/URI/URI("...)
+	for _, c := range url {
+		if c == '(' || c == ')' || c == '\\' {
+			b = append(b, '\\')
+		}
+		b = append(b, c)
+	}
+	s.annots = append(b, ")>>>>\n"...)
+	s.links = append(s.links, len(s.annots))
+}
+
 // form draws a shared form whose origin is x, y.
 func (s *sheet) form(name string, x, y int) {
 	s.endText()
 	s.body = append(s.body, "q 1 0 0 1 "...)
+	s.body = appendLength(s.body, x, ' ')
+	s.body = appendLength(s.body, y, ' ')
+	s.body = append(append(append(s.body, "cm/"...), name...), " Do Q\n"...)
+}
+
+// image draws a picture, of one by one, as large as that.
+func (s *sheet) image(name string, x, y, width, height int) {
+	s.endText()
+	s.body = append(s.body, "q "...)
+	s.body = append(appendLength(s.body, width, ' '), "0 0 "...)
+	s.body = appendLength(s.body, height, ' ')
 	s.body = appendLength(s.body, x, ' ')
 	s.body = appendLength(s.body, y, ' ')
 	s.body = append(append(append(s.body, "cm/"...), name...), " Do Q\n"...)

@@ -23,7 +23,7 @@ type part struct {
 	end   offprint.PartEnd
 }
 
-// write makes a document as the desk does.
+// write makes a document as the desk does, with the totals of its parts.
 func write(t testing.TB, head offprint.Head, end offprint.DocEnd, parts ...part) ([]byte, []offprint.Warning) {
 	t.Helper()
 	var out bytes.Buffer
@@ -32,24 +32,47 @@ func write(t testing.TB, head offprint.Head, end offprint.DocEnd, parts ...part)
 		t.Fatalf("new: %v", err)
 	}
 	for _, p := range parts {
-		if err := w.Begin(p.table); err != nil {
-			t.Fatalf("begin: %v", err)
-		}
-		for _, row := range p.rows {
-			if err := w.Write(row); err != nil {
-				t.Fatalf("write: %v", err)
-			}
-		}
-		p.end.Rows = int64(len(p.rows))
-		if err := w.End(p.end); err != nil {
-			t.Fatalf("end: %v", err)
-		}
+		writePart(t, w.(offprint.GroupWriter), p)
 	}
 	warnings, err := w.Close(end)
 	if err != nil {
 		t.Fatalf("close: %v", err)
 	}
 	return out.Bytes(), warnings
+}
+
+func writePart(t testing.TB, w offprint.GroupWriter, p part) {
+	t.Helper()
+	groups, err := offprint.NewGroups(p.table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	endGroups := func(ended []offprint.GroupEnd) {
+		for _, e := range ended {
+			if err := w.EndGroup(e); err != nil {
+				t.Fatalf("end of a group: %v", err)
+			}
+		}
+	}
+	if err := w.Begin(p.table); err != nil {
+		t.Fatalf("begin: %v", err)
+	}
+	totals := offprint.NewTotals(p.table.Columns)
+	for _, row := range p.rows {
+		endGroups(groups.Add(row))
+		if err := w.Write(row); err != nil {
+			t.Fatalf("write: %v", err)
+		}
+		totals.Add(row)
+	}
+	endGroups(groups.End())
+	p.end.Rows = int64(len(p.rows))
+	if p.end.Totals == nil && totals.Any() {
+		p.end.Totals, p.end.Mixed = totals.Values(), totals.Mixed()
+	}
+	if err := w.End(p.end); err != nil {
+		t.Fatalf("end: %v", err)
+	}
 }
 
 // tool runs one of those that read PDF files, and answers what it prints.
@@ -100,7 +123,7 @@ func TestEveryTextComesBack(t *testing.T) {
 	comment := strings.Repeat("Der Kunde bat um Rückruf; the café’s “invoice” №42 → 3,5 % (см. договор). ", 70)[:5000]
 	rightToLeft := []string{
 		"السلام عليكم ورحمة الله", "שלום עולם",
-		"Rechnung مرحبا 2026 שלום done",
+		"Rechnung مرحبا 2026 שלום done", "شركة الإسلام للتجارة 45.5% (Acme) ولا", strings.Repeat("فارسی: پژوهشگاه گاز ایران و خلیج ", 20),
 	}
 	texts := []string{
 		"plain", "naïve façade Ångström ĐĐ ßẞ œuvre Việt Nam Łódź", "e\u0301 combining n\u0303",

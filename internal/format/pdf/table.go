@@ -2,6 +2,7 @@ package pdf
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/offprint/offprint"
 )
@@ -12,28 +13,28 @@ type table struct {
 	w       *writer
 	part    *offprint.Table
 	columns []column
+	linked  []int    // columns with a link
+	groups  []column // that the part is grouped by
 	fit
 	lead    int // from one base line to the next
 	inset   int // above and below the lines of a row
 	rows    int64
-	sample  []offprint.Row
+	sample  []event
 	sampled int // bytes of it
 	settled bool
 
 	header       string // the form's name; empty: too tall to be repeated
 	headerHeight int
 	striped      bool // the next row is
-
-	// The row being set.
-	text    []byte
-	glyphs  []byte
-	lines   []line
-	cells   []cell
-	tallest int // in lines
+	waiting      []block
+	text         []byte // of the value being set
 }
 
-// A cell is a range of the lines of its row.
-type cell struct{ from, to, size int }
+// An event is a row, or the end of a group behind it.
+type event struct {
+	row offprint.Row
+	end *offprint.GroupEnd
+}
 
 // What is read before the columns are set.
 const (
@@ -41,9 +42,29 @@ const (
 	sampleBytes = 256 << 10
 )
 
-func newTable(w *writer, part *offprint.Table) *table {
-	columns := columnsOf(part)
-	return &table{w: w, part: part, columns: columns, cells: make([]cell, len(columns))}
+func newTable(w *writer, part *offprint.Table) (*table, error) {
+	t := &table{w: w, part: part}
+	groups, err := offprint.NewGroups(part)
+	if err != nil {
+		return nil, err
+	}
+	for _, at := range groups.Columns() {
+		t.groups = append(t.groups, columnOf(part.Columns[at], at))
+	}
+	for i, c := range part.Columns {
+		if c.Hide {
+			continue
+		}
+		column := columnOf(c, i)
+		if c.Link != "" {
+			if column.link, err = offprint.NewLink(c.Link, part.Columns); err != nil {
+				return nil, err
+			}
+			t.linked = append(t.linked, len(t.columns))
+		}
+		t.columns = append(t.columns, column)
+	}
+	return t, nil
 }
 
 func (t *table) write(row offprint.Row) error {
@@ -59,25 +80,41 @@ func (t *table) write(row offprint.Row) error {
 		kept[i] = v.Clone()
 		t.sampled += len(v.Text())
 	}
-	t.sample = append(t.sample, kept)
-	if len(t.sample) < sampleRows && t.sampled < sampleBytes {
+	t.sample = append(t.sample, event{row: kept})
+	if t.rows < sampleRows && t.sampled < sampleBytes {
 		return nil
 	}
-	return t.settle(nil)
+	return t.settle(false, nil)
+}
+
+func (t *table) endGroup(end offprint.GroupEnd) error {
+	if t.settled {
+		t.subtotal(end)
+		return nil
+	}
+	t.sample = append(t.sample, event{end: &end})
+	return nil
 }
 
 // settle sets the columns, begins the part and adds the rows that were kept.
-// The totals are known only where these were all.
-func (t *table) settle(totals offprint.Row) error {
+// Where these are all, whole says so, and their totals are known.
+func (t *table) settle(whole bool, totals offprint.Row) error {
 	for i := range t.columns {
 		t.measure(&t.columns[i], totals)
 	}
 	t.fit = fitColumns(t.columns, t.w.paper)
+	if s := &t.w.sheet; whole && s.used && s.width > s.height { // a short part goes on where the one before it ended
+		t.landscape = true
+	}
 	t.lead, t.inset = t.size*128/100, t.size*24/100
 	t.settled = true
 	err := t.begin()
 	for i := 0; i < len(t.sample) && err == nil; i++ {
-		err = t.add(t.sample[i])
+		if end := t.sample[i].end; end != nil {
+			t.subtotal(*end)
+			continue
+		}
+		err = t.add(t.sample[i].row)
 	}
 	t.sample = nil
 	return err
@@ -85,14 +122,21 @@ func (t *table) settle(totals offprint.Row) error {
 
 func (t *table) measure(c *column, totals offprint.Row) {
 	c.title(t.w.bold)
-	for _, row := range t.sample {
-		t.text = t.w.printer.append(t.text[:0], c, row[c.index])
+	sum := func(totals offprint.Row) {
+		if totals != nil && !totals[c.index].IsNull() {
+			t.text = t.w.printer.appendTotal(t.text[:0], c, totals[c.index])
+			c.see(t.w.bold, t.text)
+		}
+	}
+	for _, e := range t.sample {
+		if e.end != nil {
+			sum(e.end.Totals)
+			continue
+		}
+		t.text = t.w.printer.append(t.text[:0], c, e.row[c.index])
 		c.see(t.w.regular, t.text)
 	}
-	if totals != nil {
-		t.text = t.w.printer.append(t.text[:0], c, totals[c.index])
-		c.see(t.w.bold, t.text)
-	}
+	sum(totals)
 	if t.rows >= sampleRows {
 		c.grow()
 	}
@@ -104,36 +148,41 @@ func (t *table) measure(c *column, totals offprint.Row) {
 
 // begin writes the part's title and the header.
 func (t *table) begin() error {
-	t.titles()
-	t.headerHeight = t.height(t.tallest)
+	b := t.titles()
+	t.headerHeight = t.height(b.tallest)
 	err := t.w.section(t)
 	if err != nil {
 		return err
 	}
 	if t.headerHeight > t.w.sheet.height/3 {
-		return t.flow(t.w.bold, tint)
+		return t.flush()
 	}
-	t.header = t.w.addForm(t.headerForm())
+	t.header = t.w.addForm(t.headerForm(b))
+	t.waiting = t.waiting[:0]
 	t.head()
 	return nil
 }
 
-func (t *table) titles() {
+func (t *table) titles() *block {
 	row := make(offprint.Row, len(t.part.Columns))
 	for _, c := range t.columns {
 		row[c.index] = offprint.TextValue(c.Title)
 	}
-	t.lay(t.w.bold, row, false)
+	b := t.next(t.w.bold)
+	b.color = tint
+	t.lay(b, row, false)
+	return b
 }
 
-func (t *table) headerForm() (form *sheet, width, height int) {
+func (t *table) headerForm(b *block) (form *sheet, width, height int) {
 	width = tableWidth(t.columns)
 	form = &sheet{}
 	form.fill(tint, margin, -t.headerHeight, width, t.headerHeight)
 	form.fill(rule, margin, -t.headerHeight, width, hairline)
 	for i := range t.columns {
-		low := t.tallest - (t.cells[i].to - t.cells[i].from) // titles stand at the foot
-		t.show(form, t.w.bold, i, 0, t.tallest, -low*t.lead)
+		c := &b.cells[i]
+		c.top = b.tallest - (c.to - c.from) // titles stand at the foot
+		t.show(form, b, i, 0, b.tallest)
 	}
 	return form, width, t.headerHeight
 }
@@ -158,146 +207,83 @@ func (t *table) turn() error {
 	return err
 }
 
-// add sets a row and draws it.
+// add sets a row, behind which the one before it can be drawn.
 func (t *table) add(row offprint.Row) error {
-	t.lay(t.w.regular, row, true)
-	if height := t.height(t.tallest); height <= t.w.sheet.room() {
-		t.draw(t.w.regular, "", 0, t.tallest)
-		return nil
+	err := t.flush()
+	if err != nil {
+		return err
 	}
-	return t.flow(t.w.regular, "")
+	b := t.next(t.w.regular)
+	t.lay(b, row, true)
+	if t.linked != nil {
+		t.link(b, row)
+	}
+	return nil
 }
 
-// flow draws a row for which the page may have no room: on the next one, or
-// over several where it is taller than a page.
-func (t *table) flow(f *face, color string) error {
-	most := t.linesIn(t.w.sheet.height - 2*margin - t.repeated())
-	for from := 0; ; {
-		left, fits := t.tallest-from, t.linesIn(t.w.sheet.room())
-		if left <= fits {
-			t.draw(f, color, from, left)
-			return nil
-		}
-		if t.tallest > most && fits >= 3 {
-			t.draw(f, color, from, fits)
-			from += fits
-		}
-		err := t.turn()
-		if err != nil {
-			return err
-		}
+// subtotal sets the line below a group, to stand on the page of its last row.
+func (t *table) subtotal(end offprint.GroupEnd) {
+	if len(t.columns) == 0 {
+		return
 	}
+	b := t.next(t.w.regular)
+	b.total, b.line, b.weight = true, rule, hairline
+	b.indent = end.Level * t.size
+	if end.Level == 0 {
+		b.face, b.line, b.after = t.w.bold, quiet, t.inset
+	}
+	t.lay(b, t.totals(end.Totals), true)
+	t.text = t.w.printer.append(t.text[:0], &t.groups[end.Level], end.Keys[end.Level])
+	key := strings.TrimSpace(string(t.text))
+	if key == "" {
+		key = t.w.words.NoValue
+	}
+	t.layLabel(b, key+" · "+t.w.words.Rows(end.Rows))
 }
 
-func (t *table) repeated() int {
-	if t.header == "" {
-		return 0
+// totals are one a column, also where there are none.
+func (t *table) totals(values []offprint.Value) offprint.Row {
+	if len(values) != len(t.part.Columns) {
+		return make(offprint.Row, len(t.part.Columns))
 	}
-	return t.headerHeight
-}
-
-func (t *table) height(lines int) int { return lines*t.lead + 2*t.inset }
-
-func (t *table) linesIn(height int) int { return (height - 2*t.inset) / t.lead }
-
-// lay breaks a row into lines. Its values may shrink where their column does
-// not like to be wrapped.
-func (t *table) lay(f *face, row offprint.Row, shrink bool) {
-	t.glyphs, t.lines, t.tallest = t.glyphs[:0], t.lines[:0], 1
-	for i := range t.columns {
-		c := &t.columns[i]
-		from := len(t.lines)
-		t.cells[i] = cell{from: from, size: t.layCell(f, c, row[c.index], shrink && c.rigid)}
-		t.cells[i].to = len(t.lines)
-		t.tallest = max(t.tallest, len(t.lines)-from)
-	}
-}
-
-// layCell adds the lines of a value and answers the size to draw them at.
-func (t *table) layCell(f *face, c *column, v offprint.Value, shrink bool) (size int) {
-	if v.IsNull() {
-		return t.size
-	}
-	t.text = t.w.printer.append(t.text[:0], c, v)
-	start := len(t.glyphs)
-	glyphs, set := f.append(t.glyphs, t.text)
-	size = t.size
-	if set.width > c.limit && shrink && !set.broken && c.limit*t.size >= set.width*smallDigits {
-		size = t.size * c.limit / set.width
-		set.width = c.limit
-	}
-	if set.broken || set.width > c.limit {
-		t.glyphs, t.lines, set.boxed = t.w.wrapper.wrap(f, t.glyphs, t.lines, t.text, c.limit)
-	} else {
-		t.glyphs = glyphs
-		t.lines = append(t.lines, line{start, len(glyphs), set.width})
-	}
-	if set.boxed {
-		t.w.boxed++
-	}
-	return size
-}
-
-// draw draws so many lines of the row, from one on.
-func (t *table) draw(f *face, color string, from, lines int) {
-	s := &t.w.sheet
-	height := t.height(lines)
-	if color == "" && t.striped {
-		color = zebra
-	}
-	if color != "" {
-		s.fill(color, margin, s.y-height, tableWidth(t.columns), height)
-	}
-	for i := range t.columns {
-		t.show(s, f, i, from, lines, 0)
-	}
-	s.y -= height
-	s.used = true
-	t.striped = !t.striped
-}
-
-// show draws lines of one cell, below the sheet's y and what is added to it.
-func (t *table) show(s *sheet, f *face, i, from, lines, shift int) {
-	c, cell := &t.columns[i], t.cells[i]
-	y := s.y + shift - t.inset - t.size
-	for n := cell.from + from; n < min(cell.to, cell.from+from+lines); n++ {
-		l := t.lines[n]
-		x := c.x + t.pad
-		if c.right {
-			// A number made smaller has the column's limit as its width.
-			x = c.x + c.width - t.pad - l.width*t.size/1000
-		}
-		if l.from < l.to {
-			s.show(f, cell.size, ink, x, y, t.glyphs[l.from:l.to])
-		}
-		y -= t.lead
-	}
+	return values
 }
 
 // end writes the totals and what there is to say below them.
 func (t *table) end(part offprint.PartEnd) error {
-	var totals offprint.Row
-	if len(part.Totals) == len(t.part.Columns) && len(part.Totals) > 0 {
-		totals = t.labelled(part.Totals)
-	}
 	if !t.settled {
-		err := t.settle(totals)
+		err := t.settle(true, part.Totals)
 		if err != nil {
 			return err
 		}
 	}
-	if totals != nil {
-		err := t.total(totals)
-		if err != nil {
-			return err
-		}
+	if len(part.Totals) > 0 && len(t.columns) > 0 && t.rows > 0 {
+		t.total(t.totals(part.Totals))
+	}
+	err := t.flush()
+	if err != nil {
+		return err
 	}
 	t.close()
+	return t.remarks(part)
+}
+
+func (t *table) remarks(part offprint.PartEnd) error {
+	var said []string
+	if kinds := t.w.words.Kinds(t.part.Columns); kinds != "" && len(part.Totals) > 0 && t.rows > 0 {
+		said = append(said, t.w.words.Totals+": "+kinds)
+	}
 	switch {
 	case t.rows == 0:
-		return t.w.remark(t.w.words.nothing, t.landscape)
+		said = append(said, t.w.words.Nothing)
 	case part.Truncated:
-		return t.w.remark(t.w.cut(t.rows), t.landscape)
+		said = append(said, t.w.cut(t.rows))
+	}
+	for _, text := range said {
+		err := t.w.remark(text, t.landscape)
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -307,25 +293,13 @@ func (t *table) close() {
 	t.w.sheet.fill(rule, margin, t.w.sheet.y, tableWidth(t.columns), hairline)
 }
 
-// labelled puts the word for it into the first column, where that has no total.
-func (t *table) labelled(totals []offprint.Value) offprint.Row {
-	row := append(offprint.Row(nil), totals...)
-	if len(t.columns) > 0 && row[t.columns[0].index].IsNull() {
-		row[t.columns[0].index] = offprint.TextValue(t.w.words.total)
+// total sets the last row, with a word for it. Where a total stands in its
+// place, only groups make the word needed.
+func (t *table) total(totals offprint.Row) {
+	b := t.next(t.w.bold)
+	b.total, b.line, b.weight = true, ink, 75
+	t.lay(b, totals, true)
+	if b.cells[0].from == b.cells[0].to || len(t.groups) > 0 {
+		t.layLabel(b, t.w.words.Total)
 	}
-	return row
-}
-
-func (t *table) total(totals offprint.Row) error {
-	t.lay(t.w.bold, totals, true)
-	if t.height(t.tallest) > t.w.sheet.room() {
-		err := t.turn()
-		if err != nil {
-			return err
-		}
-	}
-	s := &t.w.sheet
-	s.fill(ink, margin, s.y, tableWidth(t.columns), 75)
-	t.striped = false
-	return t.flow(t.w.bold, "")
 }

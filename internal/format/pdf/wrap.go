@@ -24,6 +24,14 @@ type wrapper struct {
 	lines    []line
 	open     line
 	width    int // of open, with the spaces at its end
+	inked    int // glyphs of open, without these spaces
+
+	// Of text with runes from the right, by rune, and by glyph of the open line.
+	mixed  bool
+	at     int // the next rune
+	levels []uint8
+	shaped []glyph
+	order  []uint8
 }
 
 // piece bounds the memory that breaking takes for a long text.
@@ -42,6 +50,11 @@ func (w *wrapper) wrap(f *face, glyphs []byte, lines []line, text []byte, limit 
 			r, size := utf8.DecodeRune(text[i:n])
 			w.runes = append(w.runes, plain(r))
 			i += size
+		}
+		w.at, w.mixed = 0, slices.ContainsFunc(w.runes, rightToLeft)
+		if w.mixed {
+			w.levels = levels(w.levels[:0], w.runes)
+			w.shaped = f.shaped(w.shaped[:0], w.runes, w.levels)
 		}
 		text = text[n:]
 		for word := range w.words() {
@@ -131,11 +144,17 @@ func plain(r rune) rune {
 
 func (w *wrapper) begin() {
 	w.open = line{from: len(w.glyphs), to: len(w.glyphs)}
-	w.width = 0
+	w.width, w.inked, w.order = 0, 0, w.order[:0]
 }
 
 func (w *wrapper) end() {
 	w.open.to = len(w.glyphs)
+	if len(w.order) > 0 && slices.Max(w.order) > 0 {
+		for i := w.inked; i < len(w.order); i++ {
+			w.order[i] = 0 // spaces at the end stay there
+		}
+		reorder(w.glyphs[w.open.from:], w.order)
+	}
 	w.lines = append(w.lines, w.open)
 	w.begin()
 }
@@ -147,39 +166,54 @@ func (w *wrapper) word(f *face, word []rune, limit int) (boxed, ended bool) {
 	for last > 0 && unicode.IsSpace(word[last-1]) {
 		last--
 	}
+	at := w.at
+	w.at += len(word)
 	ink := 0
-	for _, r := range word[:last] {
-		ink += int(f.glyph(r).advance)
+	for i := range last {
+		ink += int(w.glyph(f, at+i).advance)
 	}
 	if w.width > 0 && w.width+ink > limit {
 		w.end()
 	}
-	for _, r := range word[:last] {
-		g := f.glyph(r)
+	for i, r := range word[:last] {
+		g := w.glyph(f, at+i)
 		if g.number == 0 {
 			continue
 		}
 		if w.width > 0 && w.width+int(g.advance) > limit && !unicode.Is(unicode.M, r) {
 			w.end()
 		}
-		w.put(g)
-		w.open.width = w.width
+		w.put(g, at+i)
+		w.open.width, w.inked = w.width, len(w.order)
 		boxed = boxed || g.boxed
 	}
-	for _, r := range word[last:] {
+	for i, r := range word[last:] {
 		if newline(r) {
 			w.end()
 			return boxed, true
 		}
-		w.put(f.glyph(r))
+		w.put(w.glyph(f, at+last+i), at+last+i)
 	}
 	return boxed, false
 }
 
-func (w *wrapper) put(g glyph) {
+// glyph is that of the rune at i.
+func (w *wrapper) glyph(f *face, i int) glyph {
+	if w.mixed {
+		return w.shaped[i]
+	}
+	return f.glyph(w.runes[i])
+}
+
+func (w *wrapper) put(g glyph, i int) {
 	if g.number == 0 {
 		return
 	}
+	level := uint8(0)
+	if w.mixed {
+		level = w.levels[i]
+	}
+	w.order = append(w.order, level)
 	w.glyphs = append(w.glyphs, byte(g.number>>8), byte(g.number))
 	w.width += int(g.advance)
 }

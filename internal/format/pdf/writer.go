@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/offprint/offprint"
+	"github.com/offprint/offprint/internal/format/look"
 )
 
 // A writer fills page after page; each leaves when it is full. What it keeps of
@@ -16,6 +17,8 @@ type writer struct {
 	file    *file
 	head    offprint.Head
 	paper   paper
+	logo    *logo
+	aside   int // what the logo takes of the lines beside it
 	words   words
 	printer *printer
 	wrapper wrapper
@@ -32,6 +35,8 @@ type writer struct {
 	pages    int
 	sections []bookmark
 	table    *table
+	remarks  []string // of columns
+	mixed    []offprint.Warning
 	boxed    int64 // cells
 	cutTold  bool
 }
@@ -43,9 +48,9 @@ type bookmark struct {
 	y     int
 }
 
-func newWriter(out io.Writer, head offprint.Head, p paper, regular, bold *face) *writer {
+func newWriter(out io.Writer, head offprint.Head, p paper, l *logo, regular, bold *face) *writer {
 	w := &writer{
-		file: newFile(out), head: head, paper: p, words: wordsIn(head.Locale), printer: newPrinter(head),
+		file: newFile(out), head: head, paper: p, logo: l, words: wordsIn(head.Locale), printer: newPrinter(head),
 		regular: regular, bold: bold,
 	}
 	w.fonts = [2]int{w.file.reserve(), w.file.reserve()}
@@ -58,7 +63,12 @@ func (w *writer) Begin(t *offprint.Table) error {
 	if w.table != nil {
 		return errors.New("begin of a part within a part")
 	}
-	w.table = newTable(w, t)
+	table, err := newTable(w, t)
+	if err != nil {
+		return err
+	}
+	w.table = table
+	w.note(t)
 	return w.file.err
 }
 
@@ -69,11 +79,19 @@ func (w *writer) Write(row offprint.Row) error {
 	return w.table.write(row)
 }
 
+func (w *writer) EndGroup(end offprint.GroupEnd) error {
+	if w.table == nil {
+		return errors.New("end of a group outside of a part")
+	}
+	return w.table.endGroup(end)
+}
+
 func (w *writer) End(part offprint.PartEnd) error {
 	if w.table == nil {
 		return errors.New("end of no part")
 	}
 	err := w.table.end(part)
+	w.mixed = append(w.mixed, look.Mixed(w.table.part, part)...)
 	w.cutTold = w.cutTold || part.Truncated
 	w.table = nil
 	return err
@@ -164,9 +182,22 @@ func (w *writer) finishPage() error {
 	s.form("Pages", s.width-margin, footerLine)
 	contents := w.file.reserve()
 	w.file.stream(contents, "", s.under, s.body)
-	w.file.page(s.number, fmt.Sprintf("/MediaBox[0 0 %s %s]/Resources %d 0 R/Contents %d 0 R",
-		points(s.width), points(s.height), w.resources, contents))
+	w.file.page(s.number, fmt.Sprintf("/MediaBox[0 0 %s %s]/Resources %d 0 R/Contents %d 0 R%s",
+		points(s.width), points(s.height), w.resources, contents, w.annotations()))
 	return w.file.err
+}
+
+// annotations writes the page's links, and answers its entry for them.
+func (w *writer) annotations() string {
+	if len(w.sheet.links) == 0 {
+		return ""
+	}
+	first := w.file.pack(w.sheet.annots, w.sheet.links)
+	entry := []byte("/Annots[")
+	for i := range w.sheet.links {
+		entry = fmt.Appendf(entry, "%d 0 R ", first+i)
+	}
+	return string(append(entry, ']'))
 }
 
 // footerGlyphs are the report, its date and what its author wants there,

@@ -10,7 +10,7 @@ import (
 
 // writeAbout writes the sheet that says what the workbook is.
 func (w *writer) writeAbout(doc offprint.DocEnd) error {
-	if err := w.beginSheet("About"); err != nil {
+	if err := w.beginSheet(w.names.add(w.words.about)); err != nil {
 		return err
 	}
 	selected := ""
@@ -40,50 +40,51 @@ func (w *writer) tell(a *aboutSheet, doc offprint.DocEnd) {
 	for _, p := range h.Parameters {
 		a.pair(p.Label, p.Text)
 	}
-	a.pair("Rows", w.rows(doc))
+	a.pair(w.words.rows, w.rows(doc))
 	for i, p := range doc.Parts {
 		if len(doc.Parts) > 1 && i < len(w.parts) {
-			a.pair(w.parts[i], counted(p.Rows)+cutShort(p.Truncated))
+			a.pair(w.parts[i], w.words.Number(p.Rows)+w.cutShort(p.Truncated))
 		}
+	}
+	for _, n := range w.kinds {
+		label := w.words.Totals
+		if len(w.parts) > 1 {
+			label += ": " + n.title
+		}
+		a.pair(label, n.text)
 	}
 	asOf := h.AsOf
 	if !doc.AsOf.IsZero() {
 		asOf = doc.AsOf
 	}
-	a.pair("Data as of", w.time(asOf))
-	a.pair("Made at", w.time(h.MadeAt))
-	a.pair("Asked by", h.By)
-	a.pair("Report", h.Report)
-	a.pair("Version", h.Version)
-	a.pair("Run", h.Run)
-	a.warnings(append(doc.Warnings[:len(doc.Warnings):len(doc.Warnings)], w.warnings...))
-	a.notes(w.notes)
+	a.pair(w.words.AsOf, w.time(asOf))
+	a.pair(w.words.made, w.time(h.MadeAt))
+	a.pair(w.words.by, h.By)
+	a.pair(w.words.report, h.Report)
+	a.pair(w.words.version, h.Version)
+	a.pair(w.words.run, h.Run)
+	w.tellWarnings(a, append(doc.Warnings[:len(doc.Warnings):len(doc.Warnings)], w.warnings...))
+	if len(w.notes) > 0 {
+		a.skip()
+		a.line(style{font: bold}, w.words.columns)
+	}
+	for _, n := range w.notes {
+		a.pair(n.title, n.text)
+	}
 }
 
 func (w *writer) rows(doc offprint.DocEnd) string {
-	switch doc.Outcome {
-	case offprint.Empty:
-		return "None: nothing matched these parameters"
-	case offprint.Truncated:
-		return counted(doc.Rows) + cutShort(true)
+	if doc.Outcome == offprint.Empty {
+		return w.words.none
 	}
-	return counted(doc.Rows)
+	return w.words.Number(doc.Rows) + w.cutShort(doc.Outcome == offprint.Truncated)
 }
 
-func cutShort(truncated bool) string {
+func (w *writer) cutShort(truncated bool) string {
 	if truncated {
-		return " (only the first: the report's limit)"
+		return " (" + w.words.cut + ")"
 	}
 	return ""
-}
-
-// counted is 1,204,310.
-func counted(n int64) string {
-	s := strconv.FormatInt(n, 10)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
 }
 
 func (w *writer) time(t time.Time) string {
@@ -95,6 +96,21 @@ func (w *writer) time(t time.Time) string {
 		zone = time.UTC
 	}
 	return t.In(zone).Format("2006-01-02 15:04:05 -07:00") + " (" + zone.String() + ")"
+}
+
+func (w *writer) tellWarnings(a *aboutSheet, warnings []offprint.Warning) {
+	if len(warnings) == 0 {
+		return
+	}
+	a.skip()
+	a.line(style{font: bold}, w.words.unexpected)
+	for _, warning := range warnings {
+		where := warning.Column
+		if warning.Count > 0 {
+			where += fmt.Sprintf(" (%s: %s)", w.words.cells, w.words.Number(warning.Count))
+		}
+		a.cells(style{font: quiet}, where, warning.Detail)
+	}
 }
 
 type aboutSheet struct {
@@ -132,30 +148,4 @@ func (a *aboutSheet) cells(look style, texts ...string) {
 		a.buf = appendString(a.buf, a.styles.of(look), fits(text))
 	}
 	a.buf = append(a.buf, `</row>`...)
-}
-
-func (a *aboutSheet) warnings(warnings []offprint.Warning) {
-	if len(warnings) == 0 {
-		return
-	}
-	a.skip()
-	a.line(style{font: bold}, "What is not as one might expect")
-	for _, w := range warnings {
-		where := w.Column
-		if w.Count > 0 {
-			where += fmt.Sprintf(" (cells: %s)", counted(w.Count))
-		}
-		a.cells(style{font: quiet}, where, w.Detail)
-	}
-}
-
-func (a *aboutSheet) notes(notes []note) {
-	if len(notes) == 0 {
-		return
-	}
-	a.skip()
-	a.line(style{font: bold}, "Columns")
-	for _, n := range notes {
-		a.pair(n.title, n.text)
-	}
 }

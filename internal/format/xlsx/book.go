@@ -79,9 +79,13 @@ func packageRelations() []byte {
 	return relations(appendRelation(b, 3, relNS+"/extended-properties", "docProps/app.xml"))
 }
 
+const (
+	relationsHead = xmlHead + `<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">`
+	relationsEnd  = `</Relationships>`
+)
+
 func relations(inside []byte) []byte {
-	b := []byte(xmlHead + `<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">`)
-	return append(append(b, inside...), `</Relationships>`...)
+	return append(append([]byte(relationsHead), inside...), relationsEnd...)
 }
 
 func appendRelation(b []byte, id int, kind, target string) []byte {
@@ -127,7 +131,7 @@ func (w *writer) appendPrint(b []byte) []byte {
 	b = append(b, `<pageMargins left="0.5" right="0.5" top="0.6" bottom="0.6" header="0.3" footer="0.3"/><pageSetup paperSize="`...)
 	b = append(append(b, w.paper()...), `" orientation="landscape" fitToHeight="0"/><headerFooter><oddFooter>`...)
 	title := strings.ReplaceAll(cut(legal(w.head.Title), maxName), "&", "&&")
-	b = appendAttribute(b, "&L"+title+"&RPage &P of &N")
+	b = appendAttribute(b, "&L"+title+"&R"+w.words.page)
 	return append(b, `</oddFooter></headerFooter>`...)
 }
 

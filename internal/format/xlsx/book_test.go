@@ -39,6 +39,7 @@ type sheet struct {
 	RightToLeft bool
 	Widths      map[string]float64
 	Hidden      []string
+	Prompts     map[string]string
 }
 
 type cell struct {
@@ -46,7 +47,8 @@ type cell struct {
 	Bold                bool
 	Fill, Top, Bottom   string
 	Align               string
-	Link                bool
+	Link                string
+	Underlined          bool // in the color of links
 }
 
 // A part is a table and what is known at its end.
@@ -62,26 +64,45 @@ func write(out io.Writer, head offprint.Head, doc offprint.DocEnd, parts ...part
 		return nil, err
 	}
 	for _, p := range parts {
-		if err := w.Begin(&p.Table); err != nil {
-			return nil, err
-		}
-		end := offprint.PartEnd{Totals: p.totals}
-		for row, err := range p.Rows {
-			if err != nil {
-				return nil, err
-			}
-			if err := w.Write(row); err != nil {
-				return nil, err
-			}
-			end.Rows++
-		}
-		if err := w.End(end); err != nil {
+		end, err := writePart(w.(offprint.GroupWriter), p)
+		if err != nil {
 			return nil, err
 		}
 		doc.Rows += end.Rows
 		doc.Parts = append(doc.Parts, end)
 	}
 	return w.Close(doc)
+}
+
+func writePart(w offprint.GroupWriter, p part) (offprint.PartEnd, error) {
+	end := offprint.PartEnd{Totals: p.totals}
+	groups, err := offprint.NewGroups(&p.Table)
+	if err != nil {
+		return end, err
+	}
+	if err := w.Begin(&p.Table); err != nil {
+		return end, err
+	}
+	for row, err := range p.Rows {
+		if err != nil {
+			return end, err
+		}
+		for _, e := range groups.Add(row) {
+			if err := w.EndGroup(e); err != nil {
+				return end, err
+			}
+		}
+		if err := w.Write(row); err != nil {
+			return end, err
+		}
+		end.Rows++
+	}
+	for _, e := range groups.End() {
+		if err := w.EndGroup(e); err != nil {
+			return end, err
+		}
+	}
+	return end, w.End(end)
 }
 
 // made is the workbook of the parts. Each is held to the rules of ECMA-376,
@@ -178,21 +199,17 @@ func checkPackage(t *testing.T, files map[string][]byte) {
 			t.Errorf("a type for %s, which is not there", o.PartName)
 		}
 	}
-	if want := len(files) - 3; len(types.Override) != want { // but for itself and two of relations
+	relations := map[string]string{"_rels/.rels": "", "xl/_rels/workbook.xml.rels": "xl/"}
+	for name := range files {
+		if strings.HasPrefix(name, "xl/worksheets/_rels/") {
+			relations[name] = "xl/worksheets/"
+		}
+	}
+	if want := len(files) - 1 - len(relations); len(types.Override) != want {
 		t.Errorf("%d parts have a type, want %d", len(types.Override), want)
 	}
-	for name, base := range map[string]string{"_rels/.rels": "", "xl/_rels/workbook.xml.rels": "xl/"} {
-		var relations struct {
-			Relationship []struct {
-				Target string `xml:",attr"`
-			}
-		}
-		decode(t, files, name, &relations)
-		for _, r := range relations.Relationship {
-			if files[base+r.Target] == nil {
-				t.Errorf("%s leads to %s, which is not there", name, r.Target)
-			}
-		}
+	for name, base := range relations {
+		checkRelations(t, files, name, base)
 	}
 	var styles struct {
 		Xfs []struct{} `xml:"cellXfs>xf"`
@@ -210,6 +227,29 @@ func checkPackage(t *testing.T, files map[string][]byte) {
 	}
 	if selected != 1 {
 		t.Errorf("%d sheets are selected", selected)
+	}
+}
+
+// checkRelations checks that each leads somewhere, and has a number of its own.
+func checkRelations(t *testing.T, files map[string][]byte, name, base string) {
+	t.Helper()
+	var relations struct {
+		Relationship []struct {
+			ID         string `xml:"Id,attr"`
+			Target     string `xml:",attr"`
+			TargetMode string `xml:",attr"`
+		}
+	}
+	decode(t, files, name, &relations)
+	seen := map[string]bool{}
+	for _, r := range relations.Relationship {
+		if r.TargetMode != "External" && files[base+r.Target] == nil {
+			t.Errorf("%s leads to %s, which is not there", name, r.Target)
+		}
+		if seen[r.ID] {
+			t.Errorf("%s has two of %s", name, r.ID)
+		}
+		seen[r.ID] = true
 	}
 }
 

@@ -17,9 +17,10 @@ type column struct {
 	textLook style
 	zone     *time.Location
 
-	ref                             string // `<c r="B`, before the row's number
-	number, date, stamp, bool, text string // `" s="3"><v>`, after it
-	spaced                          string // of text whose spaces must stay
+	ref string // `<c r="B`, before the row's number
+	outfit
+	plain, linked outfit         // linked: of the cells that lead somewhere
+	link          *offprint.Link // nil: none does
 
 	width  float64 // of what was seen
 	filled int64   // cells that are not empty
@@ -27,6 +28,12 @@ type column struct {
 	empty  bool    // and some an empty one
 	lost   int64   // cells that lost digits
 	cut    int64   // cells that lost text
+}
+
+// An outfit is what stands between a cell's address and a value of each kind.
+type outfit struct {
+	number, date, stamp, bool, text string // `" s="3"><v>`
+	spaced                          string // of text whose spaces must stay
 }
 
 const (
@@ -51,16 +58,28 @@ func newColumn(c offprint.Column, i int, zone *time.Location, s *styles) (*colum
 	case c.Numeric():
 		text.align = right
 	}
-	return &column{
-		Column: c, codes: codes, look: look, textLook: text, zone: zone,
-		ref:    `<c r="` + letters(i),
-		number: open(s.of(style{code: codes.number}), "", `<v>`),
-		date:   open(s.of(style{code: codes.date}), "", `<v>`),
-		stamp:  open(s.of(style{code: codes.stamp}), "", `<v>`),
-		bool:   open(0, ` t="b"`, `<v>`),
-		text:   open(s.of(text), inline, `<is><t>`),
-		spaced: open(s.of(text), inline, `<is><t xml:space="preserve">`),
-	}, nil
+	column := &column{Column: c, codes: codes, look: look, textLook: text, zone: zone, ref: `<c r="` + letters(i)}
+	column.plain = column.dressed(s, style{}, "")
+	column.outfit = column.plain
+	return column, nil
+}
+
+// dressed is the outfit of the column's values in a look. A formula says how
+// Excel may have a number anew.
+func (c *column) dressed(s *styles, look style, formula string) outfit {
+	in := func(code, align string) int {
+		look.code, look.align = code, align
+		return s.of(look)
+	}
+	text := in(c.textLook.code, c.textLook.align)
+	return outfit{
+		number: open(in(c.codes.number, ""), "", formula+`<v>`),
+		date:   open(in(c.codes.date, ""), "", formula+`<v>`),
+		stamp:  open(in(c.codes.stamp, ""), "", formula+`<v>`),
+		bool:   open(in("", ""), ` t="b"`, `<v>`),
+		text:   open(text, inline, `<is><t>`),
+		spaced: open(text, inline, `<is><t xml:space="preserve">`),
+	}
 }
 
 const inline = ` t="inlineStr"`

@@ -6,13 +6,17 @@
 // a block, pack.put compresses the blocks side by side and joins them in their
 // order. A cell is typed by its value: numbers, booleans, days and times are
 // such, and only what Excel cannot hold as one is text. Data never becomes a
-// formula or a link.
+// formula, and a link only in the place that the definition has for it. What
+// stands behind the rows and grows with them (link.go, group.go) waits
+// compressed.
 package xlsx
 
 import (
 	"io"
+	"slices"
 
 	"github.com/offprint/offprint"
+	"github.com/offprint/offprint/internal/format/look"
 )
 
 // Format is the Excel workbook, .xlsx. It knows the options overflow (sheets,
@@ -36,7 +40,7 @@ func (format) New(w io.Writer, head offprint.Head) (offprint.Writer, error) {
 		return nil, offprint.Errorf(offprint.Invalid, "The option about is last or off, not %q.", about)
 	}
 	return &writer{
-		head: head, pack: newPack(w), styles: newStyles(), names: names{},
+		head: head, words: wordsIn(head.Locale), pack: newPack(w), styles: newStyles(), names: names{},
 		overflow: overflow != "fail", about: about != "off",
 	}, nil
 }
@@ -44,14 +48,16 @@ func (format) New(w io.Writer, head offprint.Head) (offprint.Writer, error) {
 // A writer writes one workbook.
 type writer struct {
 	head     offprint.Head
+	words    words
 	pack     *pack
 	styles   *styles
 	names    names
 	sheets   []sheet
 	part     *part
 	parts    []string // their titles
-	notes    []note
-	spare    []byte // a buffer between parts
+	notes    []note   // on columns
+	kinds    []note   // of totals
+	spare    []byte   // a buffer between parts
 	warnings []offprint.Warning
 	overflow bool
 	about    bool
@@ -63,7 +69,7 @@ type sheet struct {
 	filter string // $A$1:$J$101; empty: no table
 }
 
-// A note is what the definition says of a column.
+// A note is something said of something.
 type note struct{ title, text string }
 
 func (w *writer) Begin(t *offprint.Table) (err error) {
@@ -73,8 +79,8 @@ func (w *writer) Begin(t *offprint.Table) (err error) {
 	}
 	w.parts = append(w.parts, w.sheets[len(w.sheets)-1].name)
 	for _, c := range t.Columns {
-		if c.Note != "" {
-			w.notes = append(w.notes, note{c.Title, c.Note})
+		if n := (note{c.Title, c.Note}); c.Note != "" && !slices.Contains(w.notes, n) {
+			w.notes = append(w.notes, n)
 		}
 	}
 	return nil
@@ -82,11 +88,22 @@ func (w *writer) Begin(t *offprint.Table) (err error) {
 
 func (w *writer) Write(row offprint.Row) error { return w.part.write(row) }
 
-func (w *writer) End(e offprint.PartEnd) error { return w.part.end(e) }
+func (w *writer) EndGroup(end offprint.GroupEnd) error {
+	w.part.subtotals.add(end)
+	return nil
+}
 
-// beginSheet opens the entry of the next sheet and gives it a name.
-func (w *writer) beginSheet(titles ...string) error {
-	w.sheets = append(w.sheets, sheet{name: w.names.add(titles...)})
+func (w *writer) End(e offprint.PartEnd) error {
+	if kinds := w.words.Kinds(w.part.table.Columns); kinds != "" && e.Totals != nil {
+		w.kinds = append(w.kinds, note{w.parts[len(w.parts)-1], kinds})
+	}
+	w.warnings = append(w.warnings, look.Mixed(w.part.table, e)...)
+	return w.part.end(e)
+}
+
+// beginSheet opens the entry of the next sheet, under a name that no other has.
+func (w *writer) beginSheet(name string) error {
+	w.sheets = append(w.sheets, sheet{name: name})
 	return w.pack.begin(sheetPath(len(w.sheets)))
 }
 

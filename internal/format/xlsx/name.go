@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 )
 
 // maxName is the longest name of a sheet, in UTF-16 units.
@@ -22,10 +23,22 @@ func (n names) add(titles ...string) string {
 			break
 		}
 	}
-	name := base
+	return n.unlike(base, "")
+}
+
+// unlike is the beginning of base with what follows it and, where there is
+// such a name already, a number.
+func (n names) unlike(base, after string) string {
+	join := func(end string) string {
+		short := cut(base, maxName-len(utf16.Encode([]rune(end))))
+		if end != "" {
+			short = strings.TrimRight(short, " '")
+		}
+		return short + end
+	}
+	name := join(after)
 	for i := 2; n[strings.ToLower(name)]; i++ {
-		number := " (" + strconv.Itoa(i) + ")"
-		name = strings.TrimRight(cut(base, maxName-len(number)), " '") + number
+		name = join(after + " (" + strconv.Itoa(i) + ")")
 	}
 	n[strings.ToLower(name)] = true
 	return name

@@ -97,6 +97,53 @@ func (p *pack) land() {
 	}
 }
 
+// A stash is a piece of an entry that is made before its time. It waits
+// compressed, and is joined as it is.
+type stash struct {
+	raw    []byte // not compressed yet: whoever adds to it calls keep
+	packed []byte
+	crc    uint32
+	size   uint64
+}
+
+// keep compresses what the stash has, once it is worth it.
+func (p *pack) keep(s *stash) {
+	if len(s.raw) >= blockSize {
+		p.squeeze(s)
+	}
+}
+
+func (p *pack) squeeze(s *stash) {
+	b := p.take()
+	s.raw, b.raw = b.raw[:0], s.raw
+	if err := b.shrink(); p.err == nil {
+		p.err = err
+	}
+	s.packed = append(s.packed, b.packed.Bytes()...)
+	s.crc = combineCRC(s.crc, b.crc, uint64(len(b.raw)))
+	s.size += uint64(len(b.raw))
+	p.free = append(p.free, b)
+}
+
+// pour puts a stash into the entry, and empties it.
+func (p *pack) pour(s *stash) error {
+	if len(s.raw) > 0 {
+		p.squeeze(s)
+	}
+	for len(p.flying) > 0 {
+		p.land()
+	}
+	if p.err != nil {
+		return p.err
+	}
+	_, p.err = p.body.Write(s.packed)
+	p.entry.CRC32 = combineCRC(p.entry.CRC32, s.crc, s.size)
+	p.entry.UncompressedSize64 += s.size
+	p.entry.CompressedSize64 += uint64(len(s.packed))
+	*s = stash{raw: s.raw[:0], packed: s.packed[:0]}
+	return p.err
+}
+
 // end closes the entry.
 func (p *pack) end() error {
 	for len(p.flying) > 0 {

@@ -16,6 +16,7 @@ const (
 	bold      = 1
 	titleFont = 2
 	quiet     = 3
+	linkFont  = 4
 
 	tint = 2
 
@@ -110,11 +111,12 @@ func (s *styles) xml() []byte {
 		}
 		b = append(b, `</numFmts>`...)
 	}
-	b = append(b, `<fonts count="4">`+
+	b = append(b, `<fonts count="5">`+
 		`<font><sz val="11"/><name val="Calibri"/><family val="2"/></font>`+
 		`<font><b/><sz val="11"/><name val="Calibri"/><family val="2"/></font>`+
 		`<font><b/><sz val="16"/><name val="Calibri"/><family val="2"/></font>`+
-		`<font><sz val="11"/><color rgb="FF5F6670"/><name val="Calibri"/><family val="2"/></font></fonts>`+
+		`<font><sz val="11"/><color rgb="FF5F6670"/><name val="Calibri"/><family val="2"/></font>`+
+		`<font><u/><sz val="11"/><color rgb="FF1F4FD8"/><name val="Calibri"/><family val="2"/></font></fonts>`+
 		`<fills count="3"><fill><patternFill patternType="none"/></fill><fill><patternFill patternType="gray125"/></fill>`+
 		`<fill><patternFill patternType="solid"><fgColor rgb="FFE8EDFB"/><bgColor indexed="64"/></patternFill></fill></fills>`+
 		`<borders count="3"><border><left/><right/><top/><bottom/><diagonal/></border>`+

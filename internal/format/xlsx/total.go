@@ -19,7 +19,7 @@ func (p *part) appendTotals(totals []offprint.Value) {
 			c.see(totals[i])
 			p.buf = c.appendTotal(p.buf, totals[i], p.formula(i, last, totals[i]), p.w.styles)
 		case i == 0:
-			p.buf = appendString(p.buf, p.w.styles.of(style{font: bold, border: lineAbove}), "Total")
+			p.buf = appendString(p.buf, p.w.styles.of(style{font: bold, border: lineAbove}), p.w.words.Total)
 		default:
 			p.buf = append(p.buf, open(p.w.styles.of(style{font: bold, border: lineAbove}), "", `</c>`)...)
 		}
@@ -58,19 +58,11 @@ func (p *part) formula(i, last int, total offprint.Value) string {
 // appendTotal goes on after the cell's address. The value is the exact one;
 // the formula only says how to have it anew under a filter.
 func (c *column) appendTotal(b []byte, v offprint.Value, formula string, s *styles) []byte {
-	look := func(code, align string) int {
-		return s.of(style{code: code, font: bold, border: lineAbove, align: align})
-	}
 	t := *c
 	if c.Total == offprint.Count {
 		t.codes.number = "#,##0"
 	}
-	t.number = open(look(t.codes.number, ""), "", formula+`<v>`)
-	t.date = open(look(t.codes.date, ""), "", formula+`<v>`)
-	t.stamp = open(look(t.codes.stamp, ""), "", formula+`<v>`)
-	t.bool = open(look("", ""), ` t="b"`, `<v>`)
-	t.text = open(look(t.textLook.code, t.textLook.align), inline, `<is><t>`)
-	t.spaced = open(look(t.textLook.code, t.textLook.align), inline, `<is><t xml:space="preserve">`)
+	t.outfit = t.dressed(s, style{font: bold, border: lineAbove}, formula)
 	if !c.asText() || c.Total == offprint.Count {
 		if out, ok := t.value(b, v.Kind(), v); ok {
 			return out

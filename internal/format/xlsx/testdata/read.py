@@ -29,7 +29,8 @@ def cell(c):
         "top": c.border.top.style or "",
         "bottom": c.border.bottom.style or "",
         "align": c.alignment.horizontal or "",
-        "link": c.hyperlink is not None,
+        "link": c.hyperlink.target if c.hyperlink else "",
+        "underlined": c.font.u == "single" and c.font.color.rgb == "FF1F4FD8",
     }
 
 
@@ -46,6 +47,7 @@ def sheet(s, values):
         "footer": s.oddFooter.right.text or "",
         "rightToLeft": bool(s.sheet_view.rightToLeft),
         "widths": {k: d.width for k, d in s.column_dimensions.items()},
+        "prompts": {str(v.sqref): v.promptTitle + ": " + v.prompt for v in s.data_validations.dataValidation},
         "hidden": [k for k, d in s.column_dimensions.items() if d.hidden],
     }
 
