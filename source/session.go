@@ -31,12 +31,8 @@ type session struct {
 // offprint.Source.
 func (d *Definition) Open(ctx context.Context, req offprint.Request) (*offprint.Document, error) {
 	s := &session{Definition: d, locale: req.Locale}
-	for _, p := range d.parts {
-		statement, err := p.query.bind(req)
-		if err != nil {
-			return nil, err
-		}
-		s.statements = append(s.statements, statement)
+	if err := s.bind(req); err != nil {
+		return nil, err
 	}
 	s.watch(ctx)
 	snapshot, err := d.db.engine.begin(s.ctx, opening{req, !d.noSnapshot})
@@ -48,6 +44,17 @@ func (d *Definition) Open(ctx context.Context, req offprint.Request) (*offprint.
 	s.snapshot = snapshot
 	s.unhook = context.AfterFunc(s.ctx, s.ended)
 	return &offprint.Document{AsOf: snapshot.asOf(), Count: len(d.parts), Parts: s.parts}, nil
+}
+
+func (s *session) bind(req offprint.Request) error {
+	for _, p := range s.Definition.parts {
+		statement, err := p.query.bind(req)
+		if err != nil {
+			return err
+		}
+		s.statements = append(s.statements, statement)
+	}
+	return nil
 }
 
 // watch starts the time-outs. They are ours and act by cancel: the database's
