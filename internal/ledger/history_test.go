@@ -95,7 +95,8 @@ func TestALedgerOfTheFirstReleaseGoesOn(t *testing.T) {
 	}
 	waits := b.accept(old, ask())
 	for _, sql := range []string{
-		`DROP INDEX runs_made`, `ALTER TABLE runs DROP COLUMN made_as`, `ALTER TABLE runs DROP COLUMN source`, `DELETE FROM migrations WHERE version > 1`,
+		`DROP INDEX runs_made`, `DROP INDEX runs_ready`, `DROP TABLE sources`, `ALTER TABLE runs DROP COLUMN made_as`, `ALTER TABLE runs DROP COLUMN reads`,
+		`DELETE FROM migrations WHERE version > 1`,
 	} {
 		if _, err := old.db.ExecContext(t.Context(), sql); err != nil {
 			t.Fatal(err)

@@ -18,6 +18,12 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if url := os.Getenv("LEDGER_TEST_WORKER"); url != "" {
+		if err := workHere(url); err != nil {
+			panic(err)
+		}
+		return
+	}
 	flag.Parse()
 	if err := flag.Set("test.parallel", "8"); err != nil { // the stories wait more than they work
 		panic(err)
@@ -153,7 +159,7 @@ func (b *bench) work(l *Ledger, o Workers) (stop func()) {
 
 func ask() Asking {
 	return Asking{Run: offprint.Run{
-		Report: "orders", Version: "v1", Title: "Orders", Format: "csv",
+		Report: "orders", Version: "v1", Title: "Orders", Format: "csv", Reads: "shop",
 		Who: offprint.Identity{User: "ann", Tenant: "acme"}, Params: offprint.Params{"region": "EU"},
 	}, Definition: "SELECT 1"}
 }

@@ -3,5 +3,12 @@
 ALTER TABLE runs ADD COLUMN made_as TEXT NOT NULL DEFAULT '';
 CREATE INDEX runs_made ON runs (report, made_as, finished) WHERE made_as <> '';
 
--- The configured source that the run reads, or nothing: see Options.MaxRuns.
-ALTER TABLE runs ADD COLUMN source TEXT NOT NULL DEFAULT '';
+-- The configured source that the run reads: see Options.MaxRuns. Of runs that
+-- an older release accepted it is not known, and they are not counted.
+ALTER TABLE runs ADD COLUMN reads TEXT NOT NULL DEFAULT '';
+CREATE INDEX runs_ready ON runs (reads, id) WHERE state = 'queued' AND next_attempt = 0 AND reads <> '';
+
+-- A row is locked by whoever gives away places of the source.
+CREATE TABLE sources (
+	name TEXT NOT NULL PRIMARY KEY
+){narrow};

@@ -202,16 +202,6 @@ func (l *Ledger) reissue(ctx context.Context, tx *sql.Tx, id string, epoch, tick
 	return l.cancelTicket(ctx, tx, ticket)
 }
 
-// hold takes a queued run's ticket away until it is released.
-func (l *Ledger) hold(ctx context.Context, tx *sql.Tx, r *record, heldFor string, until time.Time) error {
-	happened, err := exec(ctx, tx, `UPDATE runs SET epoch = epoch + 1, ticket = 0, held_for = $1, held_until = $2
-		WHERE id = $3 AND epoch = $4 AND state = 'queued'`, heldFor, stamp(until), r.ID, r.epoch)
-	if err == nil && !happened {
-		err = errNotOurs
-	}
-	return err
-}
-
 // cancelTicket makes a ticket worthless, and ends the context of whoever works
 // on it, also in another process. River settles those whose worker is gone.
 func (l *Ledger) cancelTicket(ctx context.Context, tx *sql.Tx, ticket int64) error {
