@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -322,6 +323,37 @@ func TestOneProcessServesSQLite(t *testing.T) {
 	}
 	if keys, err := l.Keys(t.Context()); err != nil || len(keys) != 1 {
 		t.Fatalf("keys: %v, %v", keys, err)
+	}
+}
+
+// TestTheLedgersFilesAreForNobodyElse looks at every file while the ledger is
+// in use: it keeps secrets.
+func TestTheLedgersFilesAreForNobodyElse(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "data")
+	b := &bench{T: t, url: "sqlite:" + filepath.Join(dir, "offprint.db")}
+	o := quick()
+	o.Exclusive = true
+	b.accept(b.open(o), ask())
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, f := range files {
+		info, err := f.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if names = append(names, f.Name()); info.Mode().Perm() != 0o600 {
+			t.Errorf("%s has the mode %v", f.Name(), info.Mode())
+		}
+	}
+	if !slices.Contains(names, "offprint.db") || !slices.Contains(names, "offprint.db-wal") || !slices.Contains(names, "offprint.db.lock") {
+		t.Errorf("the files are %v", names)
+	}
+	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("the folder: %v, %v", info.Mode(), err)
 	}
 }
 
