@@ -263,7 +263,10 @@ func (w *work) failed(ctx context.Context, t *river.Job[makeTicket], j *Job, err
 func (w *work) problem(ctx context.Context, j *Job, err error) *offprint.Error {
 	p := offprint.Errorf(offprint.Internal, "Something went wrong on our side while this report was made. It is recorded under its trace id.")
 	var known *offprint.Error
-	if errors.As(err, &known) {
+	switch {
+	case errors.Is(err, offprint.ErrUnknownVersion):
+		p = offprint.Errorf(offprint.Internal, "No worker has the version of this report that was asked for. Ask again for the present one, or tell whoever runs this server.")
+	case errors.As(err, &known):
 		p = &offprint.Error{Code: known.Code, Title: known.Title, Detail: known.Detail, Fields: known.Fields}
 	}
 	p.TraceID = traceID()
@@ -286,7 +289,7 @@ func (w *work) next(j *Job, err error, p *offprint.Error) (q requeuing, again bo
 	q = requeuing{problem: p, until: j.is.RetryUntil}
 	switch decision := p.Code.Decide(); {
 	case errors.Is(err, offprint.ErrUnknownVersion):
-		q.next = w.in(unknownPause)
+		q.next, q.problem = w.in(unknownPause), j.is.Problem // no news for who asked, until it is given up
 	case decision == offprint.Again:
 		q.outages = 1
 		q.next = w.in(w.backoff(j.is.Outages + 1))
