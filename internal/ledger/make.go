@@ -108,7 +108,7 @@ func (w *work) take(ctx context.Context, t *river.Job[makeTicket], r record, beg
 		if err := w.hold(ctx, tx, &r); err != nil {
 			return err
 		}
-		return complete(ctx, tx, t)
+		return errors.Join(w.holdMore(ctx, tx, &r), complete(ctx, tx, t))
 	})
 	switch {
 	case errors.Is(err, errNotOurs):

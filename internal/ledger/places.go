@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"fmt"
 	"math"
+
+	"github.com/riverqueue/river"
 )
 
 // A source has so many places as runs may read it at once, over all processes.
@@ -75,10 +77,31 @@ func (l *Ledger) hold(ctx context.Context, tx *sql.Tx, r *record) error {
 	if err == nil && !happened {
 		err = errNotOurs
 	}
-	if err != nil || r.NextAttempt.IsZero() {
+	if err == nil && !r.NextAttempt.IsZero() {
+		err = l.announce(ctx, tx, changeOf(&r.Run))
+	}
+	return err
+}
+
+// holdMore holds those behind a run that found no place, so that the workers
+// need not take up the ticket of each: others wait for these workers. A ticket
+// that was fetched meanwhile is stale.
+func (l *Ledger) holdMore(ctx context.Context, tx *sql.Tx, r *record) error {
+	behind, err := among(ctx, tx, `SELECT id, epoch, ticket FROM runs WHERE `+ready+` AND held_for = '' AND id > $2 ORDER BY id LIMIT $3`, r.Reads, r.ID, mostAtOnce)
+	if err != nil || len(behind) == 0 {
 		return err
 	}
-	return l.announce(ctx, tx, changeOf(&r.Run))
+	_, err = tx.ExecContext(ctx, `UPDATE runs SET epoch = epoch + 1, ticket = 0, held_for = $2 WHERE `+ready+` AND held_for = '' AND id > $3 AND id <= $4`,
+		r.Reads, heldFor(r.Reads), r.ID, behind[len(behind)-1].run)
+	if err != nil {
+		return err
+	}
+	tickets := make([]int64, len(behind))
+	for i, b := range behind {
+		tickets[i] = b.ticket
+	}
+	_, err = l.queue.JobDeleteManyTx(ctx, tx, river.NewJobDeleteManyParams().IDs(tickets...).First(mostAtOnce))
+	return err
 }
 
 // freed releases who may start now that a run of the source has ended, or
@@ -90,8 +113,8 @@ func (l *Ledger) freed(ctx context.Context, source string) error {
 	return l.release(ctx, source)
 }
 
-// mostReleased bounds one transaction; the reaper goes on.
-const mostReleased = 100
+// mostAtOnce bounds what one transaction holds or releases; the next goes on.
+const mostAtOnce = 100
 
 // release gives a ticket to those of a source's held runs that may start.
 func (l *Ledger) release(ctx context.Context, source string) error {
@@ -103,7 +126,8 @@ func (l *Ledger) release(ctx context.Context, source string) error {
 		if err != nil || free == 0 {
 			return err
 		}
-		held, err := heldAmong(ctx, tx, source, min(free, mostReleased))
+		held, err := among(ctx, tx, `SELECT id, epoch, ticket FROM (SELECT id, epoch, ticket, held_for FROM runs WHERE `+ready+` ORDER BY id LIMIT $2) AS a
+			WHERE held_for <> '' ORDER BY id LIMIT $3`, source, free, mostAtOnce)
 		for i := 0; i < len(held) && err == nil; i++ {
 			err = ignore(l.reissue(ctx, tx, held[i].run, held[i].epoch, held[i].ticket), errNotOurs)
 		}
@@ -115,19 +139,17 @@ func (l *Ledger) release(ctx context.Context, source string) error {
 	return nil
 }
 
-// heldAmong are the held ones among so many of the oldest that are ready.
-func heldAmong(ctx context.Context, tx *sql.Tx, source string, oldest int) (held []deadTicket, err error) {
-	rows, err := tx.QueryContext(ctx, `SELECT id, epoch, ticket FROM (SELECT id, epoch, ticket, held_for FROM runs WHERE `+ready+` ORDER BY id LIMIT $2) AS a
-		WHERE held_for <> '' ORDER BY id`, source, oldest)
+func among(ctx context.Context, tx *sql.Tx, text string, args ...any) (found []deadTicket, err error) {
+	rows, err := tx.QueryContext(ctx, text, args...)
 	if err != nil {
 		return nil, err
 	}
 	err = eachRow(rows, func(rows *sql.Rows) error {
 		d, err := scanDead(rows)
-		held = append(held, d)
+		found = append(found, d)
 		return err
 	})
-	return held, err
+	return found, err
 }
 
 // releaseAll releases what may start of every source for which runs are held.

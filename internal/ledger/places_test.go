@@ -117,6 +117,38 @@ func TestHeldRunsLetOthersGoPast(t *testing.T) {
 	})
 }
 
+// TestACrowdIsHeldTogether holds that nobody waits for the tickets of three
+// hundred others to be taken up one by one.
+func TestACrowdIsHeldTogether(t *testing.T) {
+	onEach(t, func(t *testing.T, b *bench) {
+		l, f := b.openFailing(unreaped(1))
+		var crowd sync.WaitGroup
+		for range 300 {
+			crowd.Go(func() {
+				if _, err := l.Accept(t.Context(), ask()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		crowd.Wait()
+		var taken atomic.Int64
+		f.set("start: after commit", func() error { taken.Add(1); return nil })
+		m := newMakeWhen()
+		stop := b.work(l, Workers{Slots: 4, Drain: time.Millisecond, Make: func(ctx context.Context, j *Job) (Made, error) {
+			if j.Run.Reads == "stock" {
+				return csvOf(j), nil
+			}
+			return m.make(ctx, j)
+		}})
+		b.untilState(l, b.elsewhere(l), offprint.Succeeded)
+		b.eventually("all but one are held", func() bool { return b.held(l) == 299 })
+		if n := taken.Load(); n > 60 {
+			t.Errorf("%d tickets were taken up", n)
+		}
+		stop()
+	})
+}
+
 func TestHeldRunsAreNotBeforeThoseOfOtherSources(t *testing.T) {
 	onEach(t, func(t *testing.T, b *bench) {
 		l := b.open(unreaped(1))
@@ -387,15 +419,15 @@ func TestNeverMoreThanThePlaces(t *testing.T) {
 		for i := range workers {
 			workers[i] = b.startWorker(diary, i)
 		}
-		for kill := range 4 {
+		for kill := range 3 {
 			b.eventually("some more are made", func() bool {
 				var done int
 				err := l.reader.QueryRow(`SELECT count(*) FROM runs WHERE state = 'succeeded'`).Scan(&done)
 				return err == nil && done >= (kill+1)*30
 			})
-			victim := workers[kill%3]
+			victim := workers[kill]
 			victim.kill()
-			workers[kill%3] = b.startWorker(diary, len(workers)+kill)
+			workers[kill] = b.startWorker(diary, len(workers)+kill)
 			workers = append(workers, victim)
 		}
 		lost := 0
@@ -411,8 +443,8 @@ func TestNeverMoreThanThePlaces(t *testing.T) {
 		}
 		most, made := atOnce(t, diary, workers)
 		t.Logf("%d attempts, %d of them lost, at most %d at once", made, lost, most)
-		if most != 5 {
-			t.Errorf("%d at once, want 5 at most, and no fewer for long", most)
+		if most > 5 {
+			t.Errorf("%d at once, want 5 at most", most)
 		}
 	})
 }
