@@ -288,18 +288,23 @@ func TestWhateverFreesAPlaceReleasesWhoComesNext(t *testing.T) {
 func TestARunThatIsTriedAgainWaitsForAPlaceLikeOthers(t *testing.T) {
 	onEach(t, func(t *testing.T, b *bench) {
 		l := b.open(unreaped(1))
-		l.backoff = func(int) time.Duration { return 50 * time.Millisecond }
+		l.backoff = func(int) time.Duration { return time.Second }
 		m := newMakeWhen()
+		begun, fail := make(chan struct{}, 1), make(chan struct{})
 		var tries atomic.Int64
 		b.work(l, Workers{Slots: 2, Make: func(ctx context.Context, j *Job) (Made, error) {
 			if tries.Add(1) == 1 {
+				begun <- struct{}{}
+				<-fail
 				return Made{}, offprint.Errorf(offprint.SourceUnavailable, "It is down.")
 			}
 			return m.make(ctx, j)
 		}})
 		first := b.accept(l, ask())
-		b.until(l, first, "waiting", func(r offprint.Run) bool { return !r.NextAttempt.IsZero() })
+		receive(b, begun, "the first")
 		second := b.accept(l, ask())
+		b.eventually("the second is held", func() bool { return b.held(l) == 1 })
+		close(fail)
 		if j := receive(b, m.began, "the second"); j.Run.ID != second {
 			t.Errorf("%s began", j.Run.ID)
 		}
@@ -405,12 +410,12 @@ func TestPlacesOfAProcessThatDied(t *testing.T) {
 	})
 }
 
-// TestNeverMoreThanThePlaces has three processes of four slots each make two
+// TestNeverMoreThanThePlaces has three processes of four slots each make a
 // hundred runs for five places, and kills some of them on the way.
 func TestNeverMoreThanThePlaces(t *testing.T) {
 	onEach(t, func(t *testing.T, b *bench) {
 		l := b.open(workerOptions())
-		ids := make([]string, 200)
+		ids := make([]string, 100)
 		for i := range ids {
 			ids[i] = b.accept(l, ask())
 		}
@@ -423,7 +428,7 @@ func TestNeverMoreThanThePlaces(t *testing.T) {
 			b.eventually("some more are made", func() bool {
 				var done int
 				err := l.reader.QueryRow(`SELECT count(*) FROM runs WHERE state = 'succeeded'`).Scan(&done)
-				return err == nil && done >= (kill+1)*30
+				return err == nil && done >= (kill+1)*20
 			})
 			victim := workers[kill]
 			victim.kill()
