@@ -39,10 +39,10 @@ func lockSource(ctx context.Context, tx *sql.Tx, source string) error {
 	return err
 }
 
-// free is how many places are, under the source's lock.
-func (l *Ledger) free(ctx context.Context, tx *sql.Tx, source string) (int, error) {
+// free is how many places are; under the source's lock it stays so.
+func (l *Ledger) free(ctx context.Context, on asker, source string) (int, error) {
 	var taken int
-	err := tx.QueryRowContext(ctx, `SELECT count(*) FROM running x JOIN runs r ON r.id = x.run AND r.epoch = x.epoch WHERE r.reads = $1`, source).Scan(&taken)
+	err := on.QueryRowContext(ctx, `SELECT count(*) FROM running x JOIN runs r ON r.id = x.run AND r.epoch = x.epoch WHERE r.reads = $1`, source).Scan(&taken)
 	return max(0, l.most(source)-taken), err
 }
 
@@ -122,12 +122,7 @@ func (l *Ledger) release(ctx context.Context, source string) error {
 		if err := lockSource(ctx, tx, source); err != nil {
 			return err
 		}
-		free, err := l.free(ctx, tx, source)
-		if err != nil || free == 0 {
-			return err
-		}
-		held, err := among(ctx, tx, `SELECT id, epoch, ticket FROM (SELECT id, epoch, ticket, held_for FROM runs WHERE `+ready+` ORDER BY id LIMIT $2) AS a
-			WHERE held_for <> '' ORDER BY id LIMIT $3`, source, free, mostAtOnce)
+		held, err := l.next(ctx, tx, source)
 		for i := 0; i < len(held) && err == nil; i++ {
 			err = ignore(l.reissue(ctx, tx, held[i].run, held[i].epoch, held[i].ticket), errNotOurs)
 		}
@@ -139,8 +134,25 @@ func (l *Ledger) release(ctx context.Context, source string) error {
 	return nil
 }
 
-func among(ctx context.Context, tx *sql.Tx, text string, args ...any) (found []deadTicket, err error) {
-	rows, err := tx.QueryContext(ctx, text, args...)
+// next are the held ones among so many of the oldest that are ready as places
+// are free.
+func (l *Ledger) next(ctx context.Context, on asker, source string) ([]deadTicket, error) {
+	free, err := l.free(ctx, on, source)
+	if err != nil || free == 0 {
+		return nil, err
+	}
+	return among(ctx, on, `SELECT id, epoch, ticket FROM (SELECT id, epoch, ticket, held_for FROM runs WHERE `+ready+` ORDER BY id LIMIT $2) AS a
+		WHERE held_for <> '' ORDER BY id LIMIT $3`, source, free, mostAtOnce)
+}
+
+// asker is a transaction or a database.
+type asker interface {
+	QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, text string, args ...any) *sql.Row
+}
+
+func among(ctx context.Context, on asker, text string, args ...any) (found []deadTicket, err error) {
+	rows, err := on.QueryContext(ctx, text, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -153,12 +165,19 @@ func among(ctx context.Context, tx *sql.Tx, text string, args ...any) (found []d
 }
 
 // releaseAll releases what may start of every source for which runs are held.
+// It looks first, for mostly there is nothing to do and nothing to write.
 func (l *Ledger) releaseAll(ctx context.Context) error {
 	sources, err := l.heldSources(ctx)
 	if err != nil {
 		return fmt.Errorf("find held runs: %w", err)
 	}
-	return l.oneByOne(ctx, len(sources), func(i int) error { return l.release(ctx, sources[i]) })
+	return l.oneByOne(ctx, len(sources), func(i int) error {
+		next, err := l.next(ctx, l.inner, sources[i])
+		if err != nil || len(next) == 0 {
+			return err
+		}
+		return l.release(ctx, sources[i])
+	})
 }
 
 // heldSources are found by one look into an index each.
