@@ -392,7 +392,7 @@ func TestARestartChangesTheNumberOfPlaces(t *testing.T) {
 func TestPlacesOfAProcessThatDied(t *testing.T) {
 	onEach(t, func(t *testing.T, b *bench) {
 		dead, l := b.silent(), b.open(reaped(2))
-		dead.o.MaxRuns = l.o.MaxRuns
+		dead.o.MaxRuns, dead.grace = l.o.MaxRuns, time.Hour // it takes no other run either
 		zombie := newMakeWhen()
 		stop := b.work(dead, Workers{Slots: 2, Drain: time.Millisecond, Make: zombie.makeDeaf})
 		defer stop()
