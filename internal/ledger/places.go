@@ -39,7 +39,7 @@ func lockSource(ctx context.Context, tx *sql.Tx, source string) error {
 	return err
 }
 
-// free is how many places are; under the source's lock it stays so.
+// free is how many places are; under the source's lock there are no fewer afterwards.
 func (l *Ledger) free(ctx context.Context, on asker, source string) (int, error) {
 	var taken int
 	err := on.QueryRowContext(ctx, `SELECT count(*) FROM running x JOIN runs r ON r.id = x.run AND r.epoch = x.epoch WHERE r.reads = $1`, source).Scan(&taken)
