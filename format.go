@@ -16,6 +16,13 @@ type Format interface {
 	New(w io.Writer, head Head) (Writer, error)
 }
 
+// A Foreteller is a Format that knows beforehand what it cannot hold. It says
+// what would become of so many rows under a report's options: full sentences,
+// or none.
+type Foreteller interface {
+	Foretell(rows int64, options map[string]string) []string
+}
+
 // A Writer writes one document: for each part Begin, a Write a row, End; then
 // Close. Its memory does not grow with the rows. Bytes leave as it goes, so
 // what was written is worth nothing until Close has returned nil.

@@ -107,6 +107,13 @@ type SourceFunc func(ctx context.Context, req Request) (*Document, error)
 
 func (f SourceFunc) Open(ctx context.Context, req Request) (*Document, error) { return f(ctx, req) }
 
+// An Estimator is a Source that can say of how many rows its answer would be
+// without reading them: within seconds, and roughly. It reads what who asks may
+// read. That it cannot say of this request is no error.
+type Estimator interface {
+	Estimate(ctx context.Context, req Request) (rows int64, known bool, err error)
+}
+
 // A Catalog holds the reports that may be asked for. It is safe for use by
 // many goroutines and may change between calls.
 type Catalog interface {

@@ -58,6 +58,7 @@ type Run struct {
 	Version string // of the definition it is made from
 	Title   string
 	Format  string
+	Reads   string // the name of the configured source that it reads; empty: none
 
 	Params Params // resolved when it was accepted
 	Sent   Sent   // as they came

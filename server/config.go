@@ -69,6 +69,7 @@ type Limits struct {
 type SourceConfig struct {
 	URL             string
 	MaxConnections  int // per process; 4
+	MaxRuns         int // that may read it at once, over all processes; 0: no limit
 	FirstRowTimeout time.Duration
 	Timeout         time.Duration
 	TimeZone        string // of timestamps that know none; UTC
@@ -76,6 +77,17 @@ type SourceConfig struct {
 
 func (c SourceConfig) source(name string) source.Config {
 	return source.Config{Name: name, URL: c.URL, MaxConnections: c.MaxConnections, FirstRowTimeout: c.FirstRowTimeout, Timeout: c.Timeout, TimeZone: c.TimeZone}
+}
+
+// maxRuns are the limits of those sources that have one.
+func (c *Config) maxRuns() map[string]int {
+	limits := make(map[string]int)
+	for name, s := range c.Sources {
+		if s.MaxRuns > 0 {
+			limits[name] = s.MaxRuns
+		}
+	}
+	return limits
 }
 
 // withDefaults is the one place where defaults stand that concern more than

@@ -122,6 +122,7 @@ func (r *reading) sources(to map[string]SourceConfig) func(yaml.Entry) {
 			r.Object(source, "source "+source.Key, yaml.Keys{
 				"url":               r.text(&s.URL),
 				"max_connections":   r.count(&s.MaxConnections),
+				"max_runs":          r.count(&s.MaxRuns),
 				"first_row_timeout": r.Duration(&s.FirstRowTimeout),
 				"timeout":           r.Duration(&s.Timeout),
 				"time_zone":         r.zone(&s.TimeZone),

@@ -80,6 +80,7 @@ func New(ctx context.Context, c Config) (s *Server, err error) {
 	s.ledger, err = ledger.Open(ctx, c.Database, ledger.Options{
 		Exclusive: true, Schema: c.Schema, ListenURL: c.ListenURL, Now: c.Now, Log: c.Log,
 		GiveUp: c.GiveUp, KeepRecords: c.KeepRecords, Queued: c.Limits.Queued, QueuedPerUser: c.Limits.QueuedPerUser,
+		MaxRuns: c.maxRuns(),
 	})
 	if err != nil {
 		return s, fmt.Errorf("open the ledger: %w", err)

@@ -2,14 +2,20 @@ package server_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/fstest"
 
 	"go.uber.org/goleak"
 
+	"github.com/offprint/offprint"
 	"github.com/offprint/offprint/server"
 )
 
@@ -60,6 +66,75 @@ func TestAServerFromBeginToEnd(t *testing.T) {
 		t.Error(err)
 	}
 	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	http.DefaultClient.CloseIdleConnections()
+}
+
+// TestMaxRuns configures one place at a source, and has more workers than that.
+func TestMaxRuns(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "offprint.yaml")
+	if err := os.WriteFile(path, []byte("sources: {shop: {url: \"sqlite:shop.db\", max_runs: 1}, stock: {url: \"sqlite:stock.db\"}}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	config, err := server.ReadConfig(path, []string{"OFFPRINT_SOURCES__STOCK__MAX_RUNS=2"})
+	if err != nil || config.Sources["shop"].MaxRuns != 1 || config.Sources["stock"].MaxRuns != 2 {
+		t.Fatalf("%+v, %v", config.Sources, err)
+	}
+	var busy, most atomic.Int64
+	reads := func(source string, open offprint.SourceFunc) *offprint.Report {
+		return &offprint.Report{Name: source, Version: "1", Reads: source, Source: open}
+	}
+	rows := &offprint.Table{Name: "n", Title: "N", Columns: []offprint.Column{{Name: "n", Title: "N"}}, Rows: offprint.Rows()}
+	passed := make(chan struct{})
+	config.InGo = []*offprint.Report{
+		reads("shop", func(context.Context, offprint.Request) (*offprint.Document, error) {
+			most.Store(max(most.Load(), busy.Add(1)))
+			defer busy.Add(-1)
+			select {
+			case <-passed:
+			case <-t.Context().Done():
+			}
+			return offprint.Single(rows), nil
+		}),
+		reads("stock", func(context.Context, offprint.Request) (*offprint.Document, error) { return offprint.Single(rows), nil }),
+	}
+	ready := make(chan string, 1)
+	config.Listen, config.Workers, config.ReportFiles = "127.0.0.1:0", 3, fstest.MapFS{}
+	config.Ready = func(url string) { ready <- url }
+	s, err := server.New(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	url := <-ready
+	ask := func(report, prefer string) string {
+		req, err := http.NewRequestWithContext(t.Context(), "POST", url+"/v1/runs", strings.NewReader(`{"report":"`+report+`","format":"csv"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Prefer", prefer)
+		_, body := do(t, req)
+		return body
+	}
+	for range 5 {
+		ask("shop", "respond-async")
+	}
+	if body := ask("stock", "wait=20"); !strings.Contains(body, `"succeeded"`) {
+		t.Errorf("a run of another source does not get past: %s", body)
+	}
+	close(passed)
+	if body := ask("shop", "wait=20"); !strings.Contains(body, `"succeeded"`) {
+		t.Errorf("the last is %s", body)
+	}
+	if most.Load() != 1 {
+		t.Errorf("%d at once", most.Load())
+	}
+	stop()
+	if err := errors.Join(<-ended, s.Close()); err != nil {
 		t.Error(err)
 	}
 	http.DefaultClient.CloseIdleConnections()

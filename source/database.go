@@ -66,6 +66,9 @@ type snapshot interface {
 	asOf() time.Time
 	// describe prepares only.
 	describe(s *statement) ([]offprint.Column, error)
+	// estimate says of how many rows the answer would be, without asking for
+	// them; known is false where the database does not tell.
+	estimate(s *statement) (rows int64, known bool, err error)
 	// query begins to answer; once it is back, the first row is known.
 	query(s *statement, columns []column) (*answer, error)
 	// stop ends the query at the database, soon.

@@ -259,7 +259,7 @@ func (s *postgresSnapshot) query(st *statement, _ []column) (*answer, error) {
 		return nil, err
 	}
 	columns, formats, decoders := postgresColumns(described.Fields)
-	estimated, err := s.estimate(st.text, values, oids)
+	estimated, err := s.planned(st.text, values, oids)
 	if err != nil {
 		return nil, err
 	}
@@ -273,9 +273,18 @@ func (s *postgresSnapshot) query(st *statement, _ []column) (*answer, error) {
 	return &answer{columns: columns, estimated: estimated, next: r.next, close: r.close}, nil
 }
 
-// estimate asks the planner for the number of rows. That it cannot say is no
-// error.
-func (s *postgresSnapshot) estimate(sql string, values [][]byte, oids []uint32) (int64, error) {
+func (s *postgresSnapshot) estimate(st *statement) (rows int64, known bool, err error) {
+	_, values, oids, err := s.prepared(st)
+	if err != nil {
+		return 0, false, err
+	}
+	rows, err = s.planned(st.text, values, oids)
+	return rows, rows > 0, err
+}
+
+// planned is the number of rows that the planner expects. That it cannot say
+// is no error, and 0.
+func (s *postgresSnapshot) planned(sql string, values [][]byte, oids []uint32) (int64, error) {
 	result := s.conn.ExecParams(context.Background(), "EXPLAIN (FORMAT JSON) "+sql, values, oids, nil, nil).Read()
 	var refused *pgconn.PgError
 	switch {

@@ -41,6 +41,24 @@ func (d *Definition) Open(ctx context.Context, req offprint.Request) (*offprint.
 
 // begin begins a snapshot to ask for these parts. Whoever has it releases it.
 func (d *Definition) begin(ctx context.Context, req offprint.Request, parts []part) (*session, error) {
+	s, err := d.session(req, parts)
+	if err != nil {
+		return nil, err
+	}
+	s.watch(ctx)
+	snapshot, err := d.db.engine.begin(s.ctx, s.opening)
+	if err != nil {
+		err = s.failed(err, nil)
+		s.stopTimers()
+		return nil, err
+	}
+	s.snapshot = snapshot
+	s.unhook = context.AfterFunc(s.ctx, s.ended)
+	return s, nil
+}
+
+// session is what is to be asked, and as whom; it holds nothing yet.
+func (d *Definition) session(req offprint.Request, parts []part) (*session, error) {
 	as, err := d.asUser.assume(req.Who)
 	if err != nil {
 		return nil, err
@@ -53,15 +71,6 @@ func (d *Definition) begin(ctx context.Context, req offprint.Request, parts []pa
 		}
 		s.statements = append(s.statements, statement)
 	}
-	s.watch(ctx)
-	snapshot, err := d.db.engine.begin(s.ctx, s.opening)
-	if err != nil {
-		err = s.failed(err, nil)
-		s.stopTimers()
-		return nil, err
-	}
-	s.snapshot = snapshot
-	s.unhook = context.AfterFunc(s.ctx, s.ended)
 	return s, nil
 }
 

@@ -158,6 +158,13 @@ func (s *sqliteSnapshot) describe(st *statement) ([]offprint.Column, error) {
 	return columns, nil
 }
 
+// estimate finds what is wrong with the statement; SQLite's planner tells no
+// number of rows.
+func (s *sqliteSnapshot) estimate(st *statement) (rows int64, known bool, err error) {
+	_, err = s.describe(st)
+	return 0, false, err
+}
+
 func (s *sqliteSnapshot) query(st *statement, said []column) (*answer, error) {
 	stmt, err := s.prepare(st)
 	if err != nil {

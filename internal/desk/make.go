@@ -23,6 +23,9 @@ import (
 func (d *Desk) make(ctx context.Context, job *ledger.Job) (made ledger.Made, err error) {
 	began := time.Now()
 	defer func() {
+		if errors.Is(err, offprint.ErrUnknownVersion) {
+			return // handed on, and not tried
+		}
 		d.Tried(Attempt{job.Run.Report, job.Run.Format, err, time.Since(began), made.File.Rows, made.File.Bytes})
 	}()
 	if err := beNice(); err != nil {

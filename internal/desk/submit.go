@@ -107,7 +107,7 @@ func (d *Desk) draft(who offprint.Identity, report *offprint.Report, ask Ask) (o
 		return offprint.Run{}, err
 	}
 	return offprint.Run{
-		Report: report.Name, Version: report.Version, Title: cmp.Or(ask.Title, report.TitleIn(ask.Locale)), Format: format,
+		Report: report.Name, Version: report.Version, Title: cmp.Or(ask.Title, report.TitleIn(ask.Locale)), Format: format, Reads: report.Reads,
 		Params: params, Sent: ask.Parameters, Who: who, Zone: location.String(), Locale: cmp.Or(ask.Locale, "en"),
 		Notify: ask.Notify, Metadata: ask.Metadata, Retention: d.keep(report, ask.Retention), MaxAttempts: d.MaxAttempts,
 		State: offprint.Queued, Created: now,

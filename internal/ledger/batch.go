@@ -276,7 +276,7 @@ func (b *batch) insertRuns(ctx context.Context, tx *sql.Tx) error {
 	return nil
 }
 
-const runFields = 14
+const runFields = 15
 
 // rows are what insertRuns wants.
 func (b *batch) rows(chunk []*asking) []any {
@@ -284,13 +284,13 @@ func (b *batch) rows(chunk []*asking) []any {
 	for _, a := range chunk {
 		r := &a.Run
 		args = append(args, r.ID, r.Who.Tenant, r.Who.User, r.Report, r.Version, r.Title, a.metadata, a.what,
-			a.digest, string(r.State), 1, b.tickets[r.ID], stamp(r.Created), stamp(r.Created))
+			a.digest, string(r.State), 1, b.tickets[r.ID], stamp(r.Created), stamp(r.Created), r.Reads)
 	}
 	return args
 }
 
 func insertRuns(n int) string {
-	return `INSERT INTO runs (id, tenant, user_id, report, version, title, metadata, asking, key_digest, state, epoch, ticket, created, changed) VALUES ` +
+	return `INSERT INTO runs (id, tenant, user_id, report, version, title, metadata, asking, key_digest, state, epoch, ticket, created, changed, reads) VALUES ` +
 		tuples(n, runFields)
 }
 

@@ -60,21 +60,19 @@ var errAsItIs = errors.New("nothing to change")
 // Cancel ends a run that has not ended: its word to the worker is on its way
 // when Cancel answers. An ended run is answered unchanged.
 func (l *Ledger) Cancel(ctx context.Context, id string) (offprint.Run, error) {
-	wasRunning := false
+	var was record
 	run, err := l.change(ctx, id, "cancel", func(tx *sql.Tx, r *record) error {
 		if r.State.Final() {
 			return errAsItIs
 		}
-		wasRunning = r.State == offprint.Running
+		was = *r
 		if err := l.end(ctx, tx, r, ending{state: offprint.Canceled}); err != nil {
 			return err
 		}
 		return l.cancelTicket(ctx, tx, r.ticket)
 	})
-	if wasRunning { // a held run may have waited for it
-		if err := l.release(context.WithoutCancel(ctx), false); err != nil {
-			l.o.Log.WarnContext(ctx, "no held run was released; the reaper will", "err", err)
-		}
+	if err := l.freed(context.WithoutCancel(ctx), was.Reads); err != nil { // a held run may have waited for it, or come after it
+		l.o.Log.WarnContext(ctx, "no held run was released; the reaper will", "err", err)
 	}
 	var forAsker *offprint.Error
 	if err == nil || errors.As(err, &forAsker) {

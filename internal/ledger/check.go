@@ -27,6 +27,8 @@ func (l *Ledger) Check(ctx context.Context) error {
 		{"has succeeded without a file, or has one without", `id`, `runs WHERE (file_key <> '') <> (state = 'succeeded') OR (file_state <> '') <> (state = 'succeeded')`},
 		{"has ended with a ticket", `id`, `runs WHERE finished > 0 AND ticket <> 0`},
 		{"is held while it is not queued", `id`, `runs WHERE held_for <> '' AND state <> 'queued'`},
+		{"is held for another source than it reads", `id`, `runs WHERE held_for <> '' AND held_for <> 'source:' || reads`},
+		{"is held and waits for a time", `id`, `runs WHERE held_for <> '' AND next_attempt > 0`},
 		{"has a notice of another end, or before its end", `r.id`, `notices n JOIN runs r ON r.id = n.run WHERE r.finished = 0 OR n.event <> 'run.' || r.state`},
 		{"has a notice that waits without a live ticket", `n.run`, `notices n LEFT JOIN ` + live + ` j ON j.id = n.ticket WHERE n.state = 'waiting' AND j.id IS NULL`},
 		{"has no definition", `r.id`, `runs r LEFT JOIN definitions d ON d.report = r.report AND d.version = r.version WHERE d.report IS NULL`},

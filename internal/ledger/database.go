@@ -67,7 +67,7 @@ func connect(ctx context.Context, url string, o Options) (*Ledger, error) {
 }
 
 func (l *Ledger) connectSQLite(ctx context.Context, path string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("make the ledger's folder: %w", err)
 	}
 	path, err := presentFile(path)
@@ -103,14 +103,21 @@ func presentFile(path string) (string, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return found, err
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o644)
-	if err != nil {
-		return "", err
-	}
-	if err := f.Close(); err != nil {
+	if err := makeOwn(path); err != nil {
 		return "", err
 	}
 	return filepath.EvalSymlinks(path)
+}
+
+// makeOwn makes an empty file for nobody but who runs this, unless there is
+// one: the ledger may keep the secret that links are signed with. The log and
+// the index that SQLite puts beside a database have the database's mode.
+func makeOwn(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 func openSQLite(path, busy, more string, connections int) (*sql.DB, error) {
@@ -127,6 +134,9 @@ func openSQLite(path, busy, more string, connections int) (*sql.DB, error) {
 // takeLock holds an exclusive transaction on an empty database of its own: a
 // lock that every system has, and that ends with the process that has it.
 func (l *Ledger) takeLock(ctx context.Context, path string) error {
+	if err := makeOwn(path); err != nil {
+		return fmt.Errorf("make the ledger's lock: %w", err)
+	}
 	db, err := openSQLite(path, "0", "", 1)
 	if err != nil {
 		return err

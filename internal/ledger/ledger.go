@@ -44,6 +44,8 @@ type Options struct {
 	KeepRecords   time.Duration // of ended runs; default 400 d
 	Queued        int           // most queued runs in all; beyond it Accept is Busy; default 100,000
 	QueuedPerUser int           // beyond it Accept is TooManyRequests; default no limit
+
+	MaxRuns map[string]int // by Run.Reads: how many such runs may be running at once, over all processes; others wait. Default no limit
 }
 
 func (o Options) withDefaults() Options {

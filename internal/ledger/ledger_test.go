@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -18,6 +19,12 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if url := os.Getenv("LEDGER_TEST_WORKER"); url != "" {
+		if err := workHere(url); err != nil {
+			panic(err)
+		}
+		return
+	}
 	flag.Parse()
 	if err := flag.Set("test.parallel", "8"); err != nil { // the stories wait more than they work
 		panic(err)
@@ -153,7 +160,7 @@ func (b *bench) work(l *Ledger, o Workers) (stop func()) {
 
 func ask() Asking {
 	return Asking{Run: offprint.Run{
-		Report: "orders", Version: "v1", Title: "Orders", Format: "csv",
+		Report: "orders", Version: "v1", Title: "Orders", Format: "csv", Reads: "shop",
 		Who: offprint.Identity{User: "ann", Tenant: "acme"}, Params: offprint.Params{"region": "EU"},
 	}, Definition: "SELECT 1"}
 }
@@ -316,6 +323,37 @@ func TestOneProcessServesSQLite(t *testing.T) {
 	}
 	if keys, err := l.Keys(t.Context()); err != nil || len(keys) != 1 {
 		t.Fatalf("keys: %v, %v", keys, err)
+	}
+}
+
+// TestTheLedgersFilesAreForNobodyElse looks at every file while the ledger is
+// in use: it keeps secrets.
+func TestTheLedgersFilesAreForNobodyElse(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "data")
+	b := &bench{T: t, url: "sqlite:" + filepath.Join(dir, "offprint.db")}
+	o := quick()
+	o.Exclusive = true
+	b.accept(b.open(o), ask())
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, f := range files {
+		info, err := f.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if names = append(names, f.Name()); info.Mode().Perm() != 0o600 {
+			t.Errorf("%s has the mode %v", f.Name(), info.Mode())
+		}
+	}
+	if !slices.Contains(names, "offprint.db") || !slices.Contains(names, "offprint.db-wal") || !slices.Contains(names, "offprint.db.lock") {
+		t.Errorf("the files are %v", names)
+	}
+	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("the folder: %v, %v", info.Mode(), err)
 	}
 }
 

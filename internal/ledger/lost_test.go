@@ -185,7 +185,7 @@ func TestADeletedTicketIsReplaced(t *testing.T) {
 // TestCommitsThatAreCut cuts the answer before and after the COMMIT of every
 // step of a run's way, and wants the same end as without.
 func TestCommitsThatAreCut(t *testing.T) {
-	for _, step := range []string{"start", "finish", "fail", "hand back", "hold", "claim a notice", "told"} {
+	for _, step := range []string{"start", "finish", "fail", "hand back", "claim a notice", "told"} {
 		t.Run(step, func(t *testing.T) {
 			onEach(t, func(t *testing.T, b *bench) {
 				l, f := b.openFailing(quick())
@@ -199,7 +199,7 @@ func TestCommitsThatAreCut(t *testing.T) {
 }
 
 func (b *bench) cut(l *Ledger, step, at string) {
-	var made, told, held atomic.Int64
+	var made, told atomic.Int64
 	m := newMakeWhen()
 	w := Workers{Slots: 1, Make: func(ctx context.Context, j *Job) (Made, error) {
 		switch first := made.Add(1) == 1; {
@@ -210,14 +210,6 @@ func (b *bench) cut(l *Ledger, step, at string) {
 		}
 		return csvOf(j), nil
 	}, Tell: func(context.Context, offprint.Notice) error { told.Add(1); return nil }}
-	if step == "hold" {
-		w.Admit = func(offprint.Run) (string, time.Time) {
-			if held.Add(1) == 1 {
-				return "source:shop", time.Now()
-			}
-			return "", time.Time{}
-		}
-	}
 	if step == "hand back" {
 		w.Drain = time.Millisecond
 	}
@@ -311,50 +303,13 @@ func TestDrainWaitsForWhatIsNearlyDone(t *testing.T) {
 	})
 }
 
-func TestHeldRunsAreReleasedOneByOne(t *testing.T) {
-	onEach(t, func(t *testing.T, b *bench) {
-		l := b.open(quick())
-		var busy, most, holds atomic.Int64
-		b.work(l, Workers{Slots: 4, Make: func(_ context.Context, j *Job) (Made, error) {
-			defer busy.Add(-1)
-			time.Sleep(20 * time.Millisecond)
-			return csvOf(j), nil
-		}, Admit: func(offprint.Run) (string, time.Time) {
-			n := busy.Add(1)
-			if n <= 1 {
-				return "", time.Time{}
-			}
-			busy.Add(-1)
-			holds.Add(1)
-			most.Store(max(most.Load(), n-1))
-			return "source:shop", time.Now().Add(300 * time.Millisecond)
-		}})
-		ids := make([]string, 8)
-		for i := range ids {
-			ids[i] = b.accept(l, ask())
-		}
-		for _, id := range ids {
-			if r := b.untilState(l, id, offprint.Succeeded); r.Attempt() != 1 {
-				t.Errorf("attempt %d, want 1", r.Attempt())
-			}
-		}
-		if holds.Load() == 0 || busy.Load() != 0 {
-			t.Errorf("%d holds, %d at work at the end", holds.Load(), busy.Load())
-		}
-	})
-}
-
 func TestAHeldRunCanBeCanceled(t *testing.T) {
 	onEach(t, func(t *testing.T, b *bench) {
-		l := b.open(quick())
-		b.work(l, Workers{Slots: 1, Make: makeAtOnce, Admit: func(offprint.Run) (string, time.Time) {
-			return "source:shop", time.Now().Add(time.Hour)
-		}})
+		l := b.open(unreaped(1))
+		b.in(l, offprint.Running) // by a process that is no more
+		b.work(l, Workers{Slots: 1, Make: makeAtOnce})
 		id := b.accept(l, ask())
-		b.eventually("held", func() bool {
-			r, err := l.get(t.Context(), id)
-			return err == nil && r.heldFor != ""
-		})
+		b.eventually("held", func() bool { return b.held(l) == 1 })
 		if r, err := l.Cancel(t.Context(), id); err != nil || r.State != offprint.Canceled {
 			t.Errorf("%s, %v", r.State, err)
 		}

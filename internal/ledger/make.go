@@ -44,30 +44,7 @@ func (m *maker) Work(ctx context.Context, t *river.Job[makeTicket]) error {
 	if w.draining.Load() {
 		return w.step(ctx, "hand on", func(ctx context.Context, tx *sql.Tx) error { return w.reissue(ctx, tx, r.ID, r.epoch, r.ticket) })
 	}
-	if held, until := w.admit(&r); held != "" {
-		return w.holdBack(ctx, t, &r, held, until)
-	}
 	return w.make(ctx, t, r)
-}
-
-func (w *work) admit(r *record) (held string, until time.Time) {
-	if w.Admit == nil {
-		return "", time.Time{}
-	}
-	return w.Admit(r.Run)
-}
-
-func (w *work) holdBack(ctx context.Context, t *river.Job[makeTicket], r *record, heldFor string, until time.Time) error {
-	err := w.step(ctx, "hold", func(ctx context.Context, tx *sql.Tx) error {
-		if err := w.hold(ctx, tx, r, heldFor, until); err != nil {
-			return err
-		}
-		return complete(ctx, tx, t)
-	})
-	if errors.Is(err, errNotOurs) {
-		return nil
-	}
-	return err // of an unknown outcome too: the fence and River both keep what happened
 }
 
 // make is the way of one epoch from Start to its end.
@@ -83,7 +60,7 @@ func (w *work) make(ctx context.Context, t *river.Job[makeTicket], r record) err
 		if begun {
 			w.turn.leave()
 		}
-		return ignore(err, errNotOurs)
+		return ignore(ignore(err, errNotOurs), errHeld)
 	}
 	j.Definition, j.Alone = text, alone
 	own, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
@@ -102,7 +79,7 @@ func (w *work) make(ctx context.Context, t *river.Job[makeTicket], r record) err
 		w.turn.leave()
 	}
 	err = w.settle(own, t, j, made, err)
-	return errors.Join(err, w.release(context.WithoutCancel(ctx), false))
+	return errors.Join(err, w.freed(context.WithoutCancel(ctx), r.Reads))
 }
 
 func ignore(err, what error) error {
@@ -112,14 +89,34 @@ func ignore(err, what error) error {
 	return err
 }
 
-// take starts the run. When COMMIT's answer is lost it reads back whose it is.
+// errHeld is of a run that found no place, and waits for one without a ticket.
+var errHeld = errors.New("the source has no place for this run yet")
+
+// take starts the run, or holds it. When COMMIT's answer is lost it reads back
+// whose it is; of a hold the fence and River both keep what happened.
 func (w *work) take(ctx context.Context, t *river.Job[makeTicket], r record, begun bool) (*Job, error) {
 	owner := w.name + "/" + strconv.FormatInt(t.ID, 10)
-	err := w.step(context.WithoutCancel(ctx), "start", func(ctx context.Context, tx *sql.Tx) error { return w.start(ctx, tx, &r, owner, begun) })
-	if errors.Is(err, errNotOurs) {
+	var mayStart bool
+	err := w.step(context.WithoutCancel(ctx), "start", func(ctx context.Context, tx *sql.Tx) (err error) {
+		mayStart, err = w.mayStart(ctx, tx, &r)
+		if err != nil {
+			return err
+		}
+		if mayStart {
+			return w.start(ctx, tx, &r, owner, begun)
+		}
+		if err := w.hold(ctx, tx, &r); err != nil {
+			return err
+		}
+		return errors.Join(w.holdMore(ctx, tx, &r), complete(ctx, tx, t))
+	})
+	switch {
+	case errors.Is(err, errNotOurs):
 		return nil, err
-	}
-	if err != nil && !w.tookAnyway(ctx, &r, owner) {
+	case err == nil && !mayStart:
+		w.hub.nudge(changeOf(&r.Run))
+		return nil, errHeld
+	case err != nil && !w.tookAnyway(ctx, &r, owner):
 		return nil, err
 	}
 	w.hub.nudge(changeOf(&r.Run))
@@ -266,7 +263,10 @@ func (w *work) failed(ctx context.Context, t *river.Job[makeTicket], j *Job, err
 func (w *work) problem(ctx context.Context, j *Job, err error) *offprint.Error {
 	p := offprint.Errorf(offprint.Internal, "Something went wrong on our side while this report was made. It is recorded under its trace id.")
 	var known *offprint.Error
-	if errors.As(err, &known) {
+	switch {
+	case errors.Is(err, offprint.ErrUnknownVersion):
+		p = offprint.Errorf(offprint.Internal, "No worker has the version of this report that was asked for. Ask again for the present one, or tell whoever runs this server.")
+	case errors.As(err, &known):
 		p = &offprint.Error{Code: known.Code, Title: known.Title, Detail: known.Detail, Fields: known.Fields}
 	}
 	p.TraceID = traceID()
@@ -289,7 +289,7 @@ func (w *work) next(j *Job, err error, p *offprint.Error) (q requeuing, again bo
 	q = requeuing{problem: p, until: j.is.RetryUntil}
 	switch decision := p.Code.Decide(); {
 	case errors.Is(err, offprint.ErrUnknownVersion):
-		q.next = w.in(unknownPause)
+		q.next, q.problem = w.in(unknownPause), j.is.Problem // no news for who asked, until it is given up
 	case decision == offprint.Again:
 		q.outages = 1
 		q.next = w.in(w.backoff(j.is.Outages + 1))

@@ -11,13 +11,17 @@ import (
 	"github.com/riverqueue/river/rivermigrate"
 )
 
-//go:embed schema.sql
-var schema string
+var (
+	//go:embed schema.sql
+	schema string
+	//go:embed schema_2.sql
+	schema2 string
+)
 
 // migrations are applied in their order and never changed once released. They
 // expand first and contract a release later, so that old and new releases run
 // side by side.
-func migrations() []string { return []string{schema} }
+func migrations() []string { return []string{schema, schema2} }
 
 // migrate brings River's tables and ours up to date, one process at a time.
 func (l *Ledger) migrate(ctx context.Context) error {

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -158,104 +157,6 @@ func TestARunTakenAsADrainEndsIsHandedBack(t *testing.T) {
 		}
 		if r := b.get(l, id); r.State != offprint.Queued || r.Losses != 0 {
 			t.Errorf("it is %s with %d losses", r.State, r.Losses)
-		}
-	})
-}
-
-// TestARunHeldTooLateIsReleased ends the run that another would wait for while
-// the other is on its way to be held.
-func TestARunHeldTooLateIsReleased(t *testing.T) {
-	onEach(t, func(t *testing.T, b *bench) {
-		l, f := b.openFailing(quick())
-		m := newMakeWhen()
-		busy := atomic.Bool{}
-		var first string
-		f.set("hold: before commit", func() error {
-			f.set("hold: before commit", nil)
-			if l.notify != "" { // SQLite has one transaction at a time
-				close(m.let)
-				b.untilState(l, first, offprint.Succeeded)
-				b.eventually("its worker is done", func() bool { return !busy.Load() })
-				time.Sleep(100 * time.Millisecond)
-			}
-			return nil
-		})
-		b.work(l, Workers{Slots: 2, Make: func(ctx context.Context, j *Job) (Made, error) {
-			busy.Store(true)
-			defer busy.Store(false)
-			return m.make(ctx, j)
-		}, Admit: func(offprint.Run) (string, time.Time) {
-			if busy.Load() {
-				return "source:shop", time.Now().Add(time.Hour)
-			}
-			return "", time.Time{}
-		}})
-		first = b.accept(l, ask())
-		receive(b, m.began, "begun")
-		second := b.accept(l, ask())
-		if l.notify == "" {
-			b.eventually("held", func() bool { r, err := l.get(t.Context(), second); return err == nil && r.heldFor != "" })
-			close(m.let)
-		}
-		b.untilState(l, second, offprint.Succeeded)
-	})
-}
-
-// TestAsManyAreReleasedAsEnd lets many runs end at once that others wait for.
-func TestAsManyAreReleasedAsEnd(t *testing.T) {
-	onEach(t, func(t *testing.T, b *bench) {
-		l := b.open(quick())
-		m := newMakeWhen()
-		var inside atomic.Int64
-		b.work(l, Workers{Slots: 6, Make: func(ctx context.Context, j *Job) (Made, error) {
-			inside.Add(1)
-			defer inside.Add(-1)
-			return m.make(ctx, j)
-		}, Admit: func(offprint.Run) (string, time.Time) {
-			if inside.Load() >= 3 {
-				return "source:shop", time.Now().Add(time.Hour)
-			}
-			return "", time.Time{}
-		}})
-		ids := make([]string, 9)
-		for i := range ids {
-			if ids[i] = b.accept(l, ask()); i < 3 {
-				receive(b, m.began, "one that others wait for")
-			}
-		}
-		b.eventually("six are held", func() bool {
-			var n int
-			err := l.reader.QueryRow(`SELECT count(*) FROM runs WHERE held_for <> ''`).Scan(&n)
-			return err == nil && n >= 5 // one may just be tried again
-		})
-		close(m.let)
-		for _, id := range ids {
-			b.untilState(l, id, offprint.Succeeded)
-		}
-	})
-}
-
-func TestACanceledRunReleasesAHeldOne(t *testing.T) {
-	onEach(t, func(t *testing.T, b *bench) {
-		l := b.open(quick())
-		running := b.in(l, offprint.Running) // by a process that is no more
-		held, err := l.get(t.Context(), b.accept(l, ask()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = l.db.ExecContext(t.Context(), `UPDATE runs SET ticket = 0, held_for = 'source:shop', held_until = $1, epoch = epoch + 1 WHERE id = $2`,
-			stamp(time.Now().Add(time.Hour)), held.ID)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := l.db.ExecContext(t.Context(), `DELETE FROM river_job WHERE id = $1`, held.ticket); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := l.Cancel(t.Context(), running.ID); err != nil {
-			t.Fatal(err)
-		}
-		if r, err := l.get(t.Context(), held.ID); err != nil || r.heldFor != "" || r.ticket == 0 {
-			t.Errorf("held for %q with ticket %d, %v", r.heldFor, r.ticket, err)
 		}
 	})
 }

@@ -61,7 +61,7 @@ func (r *reaper) round(ctx context.Context) error {
 	}
 	// What was fetched and not started is looked for in every round: a lease
 	// has to pass after the first look, and ten seconds are all there are.
-	if err := errors.Join(r.release(ctx, true), r.releaseMissed(ctx), r.reissueUnstarted(ctx)); err != nil {
+	if err := errors.Join(r.releaseMissed(ctx), r.reissueUnstarted(ctx)); err != nil {
 		return err
 	}
 	if time.Since(r.deep) < 5*r.o.Reap {
@@ -75,14 +75,15 @@ func (r *reaper) round(ctx context.Context) error {
 	return err
 }
 
-// releaseMissed releases the oldest of each reason every second: it may have
-// been held just after the last run that it waited for had ended.
+// releaseMissed looks every second for held runs that may start: whoever freed
+// their place may have ended before he could release them, or a restart has
+// given their source more places.
 func (r *reaper) releaseMissed(ctx context.Context) error {
 	if time.Since(r.freed) < time.Second {
 		return nil
 	}
 	r.freed = time.Now()
-	return r.release(ctx, false)
+	return r.releaseAll(ctx)
 }
 
 // listen learns that the ledger answers, and whether its clock, that of the
@@ -190,7 +191,7 @@ func (l *Ledger) takeOverAll(ctx context.Context, lost []makeTicket, condition s
 		}
 		return err
 	})
-	return errors.Join(err, l.release(ctx, false)) // a held run may have waited for one of them
+	return errors.Join(err, l.releaseAll(ctx)) // a held run may have waited for one of them
 }
 
 // oneByOne does the same to n runs or notices. One to which it cannot be done
@@ -317,56 +318,4 @@ func (l *Ledger) reissueAll(ctx context.Context, dead []deadTicket) error {
 
 func (l *Ledger) reissueOne(ctx context.Context, d deadTicket) error {
 	return l.step(ctx, "reissue", func(ctx context.Context, tx *sql.Tx) error { return l.reissue(ctx, tx, d.run, d.epoch, d.ticket) })
-}
-
-// release gives one held run of each reason its ticket: the oldest, because a
-// run of its sort may have ended; or, when due, one whose time has come.
-func (l *Ledger) release(ctx context.Context, due bool) error {
-	reasons, err := l.reasons(ctx)
-	if err != nil {
-		return fmt.Errorf("find held runs: %w", err)
-	}
-	for _, reason := range reasons {
-		err = errors.Join(err, l.releaseOf(ctx, reason, due))
-	}
-	if err != nil {
-		return fmt.Errorf("release: %w", err)
-	}
-	return nil
-}
-
-// releaseOf releases the next one when another process was first to release
-// this one: two runs ended, and two may start.
-func (l *Ledger) releaseOf(ctx context.Context, reason string, due bool) error {
-	text, args := `SELECT id, epoch, ticket FROM runs WHERE held_for = $1 AND held_for <> '' ORDER BY id LIMIT 10`, []any{reason}
-	if due {
-		text = `SELECT id, epoch, ticket FROM runs WHERE held_for = $1 AND held_for <> '' AND held_until <= $2 ORDER BY held_until LIMIT 10`
-		args = append(args, stamp(l.now()))
-	}
-	var held []deadTicket
-	err := each(ctx, l.inner, text, args, func(rows *sql.Rows) error {
-		d, err := scanDead(rows)
-		held = append(held, d)
-		return err
-	})
-	for _, d := range held {
-		err := l.reissueOne(ctx, d)
-		if !errors.Is(err, errNotOurs) {
-			return l.passOver(ctx, err)
-		}
-	}
-	return err
-}
-
-// reasons are what runs are held for; there are few, each found by one look
-// into an index.
-func (l *Ledger) reasons(ctx context.Context) (reasons []string, err error) {
-	last := ""
-	for {
-		err := one(ctx, l.inner, `SELECT COALESCE(MIN(held_for), '') FROM runs WHERE held_for > $1 AND held_for <> ''`, []any{last}, &last)
-		if err != nil || last == "" {
-			return reasons, err
-		}
-		reasons = append(reasons, last)
-	}
 }

@@ -78,7 +78,7 @@ func read(s string, v any) error {
 }
 
 // find reads records with what the narrow table knows better.
-const find = `SELECT r.id, r.report, r.version, r.title, r.metadata, r.asking, r.state, r.epoch, r.ticket, r.held_for,
+const find = `SELECT r.id, r.report, r.version, r.title, r.metadata, r.asking, r.state, r.epoch, r.ticket, r.held_for, r.reads,
 	r.failures, r.outages, r.losses, r.next_attempt, r.retry_until, r.percent, r.outcome, r.warnings, r.problem,
 	r.file, r.file_key, r.file_state, r.expires, r.created, r.started, r.finished, r.as_of, r.revision,
 	COALESCE(x.owner, ''), COALESCE(x.phase, ''), COALESCE(x.row_count, 0), COALESCE(x.row_total, 0), COALESCE(x.exact, 0),
@@ -91,7 +91,7 @@ func scan(row interface{ Scan(...any) error }) (record, error) {
 	var asking, metadata, warnings, trouble, file, fileState string
 	var next, until, expires, created, started, finished, asOf, exact, liveAsOf, liveRevision int64
 	var percent, livePercent int
-	err := row.Scan(&r.ID, &r.Report, &r.Version, &r.Title, &metadata, &asking, &r.State, &r.epoch, &r.ticket, &r.heldFor,
+	err := row.Scan(&r.ID, &r.Report, &r.Version, &r.Title, &metadata, &asking, &r.State, &r.epoch, &r.ticket, &r.heldFor, &r.Reads,
 		&r.Failures, &r.Outages, &r.Losses, &next, &until, &percent, &r.Outcome, &warnings, &trouble,
 		&file, &r.fileKey, &fileState, &expires, &created, &started, &finished, &asOf, &r.Revision,
 		&r.owner, &r.Phase, &r.Progress.Rows, &r.Progress.RowsTotal, &exact, &r.Progress.Bytes, &livePercent, &liveAsOf, &liveRevision)

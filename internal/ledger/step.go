@@ -119,19 +119,19 @@ func (l *Ledger) end(ctx context.Context, tx *sql.Tx, r *record, e ending) error
 func (l *Ledger) endLeft(ctx context.Context, tx *sql.Tx, r *record, was left, e ending) error {
 	now := stamp(l.now())
 	made := Made{}
-	file, fileState, warnings := "", "", ""
+	file, fileState, warnings, madeAs := "", "", "", ""
 	if e.made != nil {
 		made = *e.made
-		file, fileState, warnings = text(made.File), string(offprint.Available), text(made.Warnings)
+		file, fileState, warnings, madeAs = text(made.File), string(offprint.Available), text(made.Warnings), r.Format
 	}
 	happened, err := exec(ctx, tx, `UPDATE runs SET state = $1, ticket = 0, held_for = '', held_until = 0, next_attempt = 0, retry_until = 0,
 		failures = failures + $2, losses = losses + $3, outcome = $4, warnings = $5, problem = $6,
 		file = $7, file_key = $8, file_state = $9, expires = $10, as_of = $11, finished = $12, changed = $12,
-		revision = 1 + CASE WHEN revision < $13 THEN $13 ELSE revision END, percent = CASE WHEN percent < $17 THEN $17 ELSE percent END
+		revision = 1 + CASE WHEN revision < $13 THEN $13 ELSE revision END, percent = CASE WHEN percent < $17 THEN $17 ELSE percent END, made_as = $18
 		WHERE id = $14 AND epoch = $15 AND state = $16 AND finished = 0`,
 		string(e.state), e.failures, e.losses, string(made.Outcome), warnings, problemText(e.problem),
 		file, made.File.Key, fileState, stamp(made.Expires), max(stamp(made.AsOf), was.asOf), now,
-		was.revision, r.ID, r.epoch, string(r.State), was.percent)
+		was.revision, r.ID, r.epoch, string(r.State), was.percent, madeAs)
 	if err != nil {
 		return err
 	}
@@ -200,16 +200,6 @@ func (l *Ledger) reissue(ctx context.Context, tx *sql.Tx, id string, epoch, tick
 		return errNotOurs
 	}
 	return l.cancelTicket(ctx, tx, ticket)
-}
-
-// hold takes a queued run's ticket away until it is released.
-func (l *Ledger) hold(ctx context.Context, tx *sql.Tx, r *record, heldFor string, until time.Time) error {
-	happened, err := exec(ctx, tx, `UPDATE runs SET epoch = epoch + 1, ticket = 0, held_for = $1, held_until = $2
-		WHERE id = $3 AND epoch = $4 AND state = 'queued'`, heldFor, stamp(until), r.ID, r.epoch)
-	if err == nil && !happened {
-		err = errNotOurs
-	}
-	return err
 }
 
 // cancelTicket makes a ticket worthless, and ends the context of whoever works

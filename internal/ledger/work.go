@@ -35,9 +35,6 @@ type Workers struct {
 	Make func(ctx context.Context, j *Job) (Made, error)
 	// Tell sends a notice, within 30 seconds.
 	Tell func(ctx context.Context, n offprint.Notice) error
-	// Admit says for what a run may not start yet, and until when at most it is
-	// held. nil, or an empty answer, lets it start.
-	Admit func(run offprint.Run) (held string, until time.Time)
 }
 
 // Made is what came of a Make.

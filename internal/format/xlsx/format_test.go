@@ -284,6 +284,24 @@ func TestNoMoreRowsThanASheetHolds(t *testing.T) {
 	}
 }
 
+func TestManyRowsAreForetold(t *testing.T) {
+	for _, tt := range []struct {
+		rows     int64
+		overflow string
+		want     string
+	}{
+		{fullSheet, "", "[]"},
+		{fullSheet + 1, "", "[Beyond what one Excel sheet holds: 2 sheets.]"},
+		{3 * fullSheet, "sheets", "[Beyond what one Excel sheet holds: 3 sheets.]"},
+		{fullSheet + 1, "fail", "[Beyond what one Excel sheet holds, and this report may not go on on another: nothing would be made.]"},
+	} {
+		got := xlsx.Format.(offprint.Foreteller).Foretell(tt.rows, map[string]string{"overflow": tt.overflow})
+		if fmt.Sprint(got) != tt.want {
+			t.Errorf("%d rows, %q: %v, want %s", tt.rows, tt.overflow, got, tt.want)
+		}
+	}
+}
+
 func TestWrongOptions(t *testing.T) {
 	for _, options := range []map[string]string{{"overflow": "wrap"}, {"about": "first"}} {
 		if _, err := xlsx.Format.New(io.Discard, offprint.Head{Options: options}); offprint.CodeOf(err) != offprint.Invalid {
