@@ -145,6 +145,9 @@ func (s Sources) Close() error {
 // Close closes what New opened. Whoever called Run waits for it first.
 func (s *Server) Close() error {
 	var errs []error
+	if s.desk != nil {
+		s.desk.Close()
+	}
 	if s.sources != nil {
 		errs = append(errs, s.sources.Close())
 	}
@@ -301,6 +304,7 @@ func Make(ctx context.Context, c Config, ask Ask, out io.Writer, progress func(o
 	}
 	d := desk.New(desk.Config{Catalog: folder, Formats: formats(), MaxRows: c.Limits.Rows, MaxBytes: c.Limits.FileBytes, Now: c.Now, Log: c.Log})
 	run, err = d.Make(ctx, ask.who(), desk.Ask{Report: ask.Report, Format: ask.Format, Parameters: ask.Parameters, TimeZone: ask.TimeZone, Locale: ask.Locale}, out, progress)
+	d.Close()
 	return run, errors.Join(err, sources.Close())
 }
 

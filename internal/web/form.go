@@ -78,13 +78,13 @@ func (v *visit) formOf(r *offprint.Report, sent offprint.Sent, format string) *f
 		page.Format = page.Formats[0].Name
 	}
 	for i := range r.Parameters {
-		page.Inputs = append(page.Inputs, v.inputOf(&r.Parameters[i], sent[r.Parameters[i].Name]))
+		page.Inputs = append(page.Inputs, v.inputOf(r, &r.Parameters[i], sent[r.Parameters[i].Name]))
 	}
 	return page
 }
 
-func (v *visit) inputOf(p *offprint.Parameter, sent json.RawMessage) input {
-	in := input{blank: blankIn(p, v.to.locale), ID: "p-" + p.Name, Kind: kindOf(p), Required: !p.Optional && p.Default == ""}
+func (v *visit) inputOf(r *offprint.Report, p *offprint.Parameter, sent json.RawMessage) input {
+	in := input{blank: v.blankOf(r, p, v.to.locale), ID: "p-" + p.Name, Kind: kindOf(p), Required: !p.Optional && p.Default == ""}
 	v.fill(&in, p, sent)
 	switch in.Kind {
 	case "period":

@@ -15,6 +15,8 @@ func (s *Site) routes() error {
 	// Reports
 	operation(s, get("/v1/reports", "List reports", 304), s.reports)
 	operation(s, get("/v1/reports/{name}", "Get a report", 304), s.report)
+	operation(s, get("/v1/reports/{name}/parameters/{parameter}/options", "List options"), s.options)
+	operation(s, get("/v1/reports/{name}/preview", "Preview a report"), s.preview)
 
 	// Runs
 	operation(s, accepts(post("/v1/runs", "Ask for a report", 200)), s.submit)

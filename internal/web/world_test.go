@@ -87,6 +87,7 @@ func open(t *testing.T, w wish) *world {
 		server.Close()
 		stop()
 		working.Wait()
+		d.Close()
 	})
 	return &world{t, server.URL, site, d, c, l, blobs, log, stop, w.revoked}
 }
@@ -139,6 +140,7 @@ func (b *safeBuffer) String() string {
 // A catalog of reports written in Go, for tests.
 type catalog struct {
 	reports map[string]*offprint.Report
+	places  *places
 	gate    chan struct{} // slow reports wait here
 	once    sync.Once
 }
@@ -165,7 +167,7 @@ func (c *catalog) Compile(name, version, _ string) (*offprint.Report, error) {
 }
 
 func newCatalog() *catalog {
-	c := &catalog{gate: make(chan struct{})}
+	c := &catalog{places: new(places), gate: make(chan struct{})}
 	region := offprint.Parameter{Name: "region", Type: offprint.TextParam, Label: offprint.Plain("Region"), Optional: true, Options: []offprint.Option{
 		{Value: "EU", Label: offprint.Plain("Europe")}, {Value: "US", Label: offprint.Plain("America")},
 	}}
@@ -195,6 +197,7 @@ func newCatalog() *catalog {
 			Allow: offprint.Allow{Roles: []string{"board"}}, Source: offprint.SourceFunc(made),
 		},
 	}
+	c.reports["places"] = c.places.report()
 	return c
 }
 
