@@ -113,13 +113,13 @@ func (d *Desk) draft(ctx context.Context, who offprint.Identity, report *offprin
 
 // place is where and in what language somebody asks, as far as it is right.
 func place(zone, locale string, refuse func(pointer, detail string)) *time.Location {
-	if !validLocale(locale) {
-		refuse("#/locale", "Send a language tag, as in en-GB.")
-	}
 	location, err := time.LoadLocation(zone)
 	if err != nil || zone == "Local" {
 		refuse("#/time_zone", "Send an IANA time zone, as in Europe/Berlin.")
-		return time.UTC
+		location = time.UTC
+	}
+	if !validLocale(locale) {
+		refuse("#/locale", "Send a language tag, as in en-GB.")
 	}
 	return location
 }
