@@ -17,6 +17,7 @@ type Blank struct {
 	Parameters        offprint.Sent // what is filled in so far
 	TimeZone          string        // IANA; empty: UTC
 	Locale            string        // BCP 47; empty: en
+	Most              int           // of the options to answer with; 0: MostOffered
 }
 
 // An Offer is what somebody may choose from.
@@ -29,7 +30,7 @@ type Offer struct {
 // An Option is one choice, in the asker's language.
 type Option struct{ Value, Label string }
 
-// MostOffered are the options of one Offer.
+// MostOffered are the options of one Offer, unless a Blank says otherwise.
 const MostOffered = 50
 
 // Options are those of a parameter that who may choose from and that have
@@ -50,7 +51,7 @@ func (d *Desk) Options(ctx context.Context, who offprint.Identity, b Blank, sear
 	if err != nil || waiting != nil {
 		return Offer{WaitingFor: waiting}, err
 	}
-	f := newFinder(search)
+	f := newFinder(search, cmp.Or(b.Most, MostOffered))
 	if p.Choices == nil {
 		for _, o := range p.Options {
 			f.see(listedAs(o, req.Locale))
@@ -257,19 +258,20 @@ func (d *Desk) Labeled(who offprint.Identity, report *offprint.Report, params of
 
 // A finder keeps what fits best of the options that pass.
 type finder struct {
+	most  int
 	words []string
 	whole string
 	found [3][]Option // the very one, those that begin so, the others
 }
 
-func newFinder(search string) *finder {
+func newFinder(search string, most int) *finder {
 	whole := fold(search)
-	return &finder{words: strings.Fields(whole), whole: strings.TrimSpace(whole)}
+	return &finder{most: most, words: strings.Fields(whole), whole: strings.TrimSpace(whole)}
 }
 
 // see takes one option and tells whether more are wanted.
 func (f *finder) see(o listed) bool {
-	if rank, fits := f.rank(o); fits && len(f.found[rank]) <= MostOffered {
+	if rank, fits := f.rank(o); fits && len(f.found[rank]) <= f.most {
 		f.found[rank] = append(f.found[rank], Option{o.Value, o.Label})
 	}
 	return !f.full()
@@ -278,7 +280,7 @@ func (f *finder) see(o listed) bool {
 // full tells that nothing better can come.
 func (f *finder) full() bool {
 	best := len(f.found[0]) + len(f.found[1])
-	return best > MostOffered || f.words == nil && len(f.found[2]) > MostOffered
+	return best > f.most || f.words == nil && len(f.found[2]) > f.most
 }
 
 func (f *finder) rank(o listed) (rank int, fits bool) {
@@ -300,8 +302,8 @@ func (f *finder) rank(o listed) (rank int, fits bool) {
 
 func (f *finder) offer() Offer {
 	all := slices.Concat(f.found[0], f.found[1], f.found[2])
-	if len(all) > MostOffered {
-		return Offer{Options: all[:MostOffered], More: true}
+	if len(all) > f.most {
+		return Offer{Options: all[:f.most], More: true}
 	}
 	return Offer{Options: all}
 }

@@ -46,6 +46,7 @@ func (s *Site) routes() error {
 	s.mux.HandleFunc("GET /{$}", s.page(s.home))
 	s.mux.HandleFunc("GET /reports/{name}", s.page(s.form))
 	s.mux.HandleFunc("POST /reports/{name}", s.page(s.generate))
+	s.mux.HandleFunc("POST /reports/{name}/preview", s.page(s.previewForm))
 	s.mux.HandleFunc("GET /runs/{id}", s.page(s.runPage))
 	s.mux.HandleFunc("POST /runs/{id}/cancel", s.page(s.cancelPage))
 	s.mux.HandleFunc("POST /runs/{id}/again", s.page(s.againPage))

@@ -163,13 +163,18 @@ document.addEventListener("submit", (e) => {
   form.dataset.sent = "yes";
 });
 
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+
 function readyForms() {
   for (const form of document.forms) {
     delete form.dataset.sent;
     if (form.elements.key) form.elements.key.value = newKey();
-    if (form.elements.time_zone) form.elements.time_zone.value = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    if (form.elements.time_zone) form.elements.time_zone.value = zone;
   }
 }
+
+// The days of "last month" are the reader's.
+if (zone) document.cookie = `offprint_zone=${zone}; path=${base}/; max-age=31536000; samesite=strict`;
 
 window.addEventListener("pageshow", readyForms);
 document.addEventListener("visibilitychange", () => {
