@@ -173,7 +173,7 @@ func (s *Server) Run(ctx context.Context) error {
 			defer close(worked)
 			return s.desk.Work(ctx, s.config.Workers)
 		},
-		func(ctx context.Context) error { return s.folder.Watch(ctx, s.config.Log) },
+		func(ctx context.Context) error { return s.folder.Watch(ctx, s.config.Log, s.config.pollEvery()) },
 	}
 	listeners, err := listen(ctx, s.config.MetricsListen, s.config.Listen)
 	if err != nil {
@@ -271,6 +271,9 @@ func (s *Server) serve(ctx context.Context, listener net.Listener, worked <-chan
 
 func (s *Server) site() (*web.Site, error) {
 	c := web.Config{Desk: s.desk, Identity: s.who, Origins: s.config.Origins, Version: s.config.Version, Log: s.config.Log}
+	if s.config.Dev {
+		c.Dev = s.problems
+	}
 	var err error
 	if s.config.BaseURL != "" {
 		if c.BaseURL, err = url.Parse(s.config.BaseURL); err != nil {

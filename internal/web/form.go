@@ -18,12 +18,13 @@ import (
 
 type formPage struct {
 	*report
-	Inputs  []input
-	Format  string
-	Key     string
-	Today   offprint.Day // which the words of periods are of
-	Errors  []string     // of no input
-	Preview *previewPage // nil: not asked for
+	Problems []ReportProblem // in its file as it is now
+	Inputs   []input
+	Format   string
+	Key      string
+	Today    offprint.Day // which the words of periods are of
+	Errors   []string     // of no input
+	Preview  *previewPage // nil: not asked for
 }
 
 // An input is one blank of a report's form, filled in as it was sent or as
@@ -71,7 +72,11 @@ const own = "own"
 
 // form is a report's form, empty or filled in from an earlier run.
 func (s *Site) form(v *visit) error {
-	r, err := s.Desk.Report(v.who, v.r.PathValue("name"))
+	name := v.r.PathValue("name")
+	r, err := s.Desk.Report(v.who, name)
+	if problems := s.problemsOf(name); err != nil && problems != nil {
+		return v.brokenPage(name, problems)
+	}
 	if err != nil {
 		return err
 	}
@@ -84,11 +89,11 @@ func (s *Site) form(v *visit) error {
 		sent, format = run.Sent, run.Format
 	}
 	page := v.formOf(r, sent, format)
-	return s.show(v.w, http.StatusOK, "report", "layout", v.frame(r.TitleIn(v.to.locale), page))
+	return s.show(v.w, http.StatusOK, "report", "layout", v.watched(v.frame(r.TitleIn(v.to.locale), page), name))
 }
 
 func (v *visit) formOf(r *offprint.Report, sent offprint.Sent, format string) *formPage {
-	page := &formPage{report: v.viewReport(r, v.to.locale), Format: format, Key: rand.Text(), Today: v.today()}
+	page := &formPage{report: v.viewReport(r, v.to.locale), Format: format, Key: rand.Text(), Today: v.today(), Problems: v.problemsOf(r.Name)}
 	if page.Format == "" && len(page.Formats) > 0 {
 		page.Format = page.Formats[0].Name
 	}

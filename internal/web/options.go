@@ -14,7 +14,7 @@ import (
 // Filled is what somebody has filled in of a report's form.
 type Filled struct {
 	Name       string `path:"name" doc:"Of the report."`
-	Parameters string `query:"parameters" maxLength:"100000" doc:"What is filled in so far, as a JSON object: {\"country\":\"DE\"}."`
+	Parameters string `query:"parameters" maxLength:"20000" doc:"What is filled in so far, as a JSON object: {\"country\":\"DE\"}."`
 	TimeZone   string `query:"time_zone" doc:"IANA; empty: UTC." example:"Europe/Berlin"`
 	Locale     string `query:"locale" doc:"BCP 47; empty: as Accept-Language has it." example:"de-DE"`
 	Language   string `header:"Accept-Language"`

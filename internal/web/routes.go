@@ -52,6 +52,7 @@ func (s *Site) routes() error {
 	s.mux.HandleFunc("POST /runs/{id}/again", s.page(s.againPage))
 	s.mux.HandleFunc("POST /runs/{id}/delete-file", s.page(s.deletePage))
 	s.mux.HandleFunc("GET /ui/{name}", s.asset)
+	s.mux.HandleFunc("GET /dev", s.page(s.dev))
 
 	// For machines
 	s.mux.HandleFunc("GET /openapi.json", s.openapi)

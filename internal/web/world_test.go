@@ -54,6 +54,7 @@ type wish struct {
 	ledger  ledger.Options
 	hurry   web.Hurry
 	revoked *sync.Map
+	dev     func() []web.ReportProblem
 }
 
 func open(t *testing.T, w wish) *world {
@@ -103,7 +104,7 @@ func serve(t *testing.T, w wish, d *desk.Desk, log *slog.Logger) (*web.Site, *ht
 		return offprint.Identity{}, offprint.Errorf(offprint.NotFound, "No such key.")
 	}})
 	check(t, err)
-	config := web.Config{Desk: d, Identity: who, Origins: w.origins, TrustedProxies: w.proxies, Version: "test", Log: log}
+	config := web.Config{Desk: d, Identity: who, Origins: w.origins, TrustedProxies: w.proxies, Version: "test", Dev: w.dev, Log: log}
 	if w.base != "" {
 		config.BaseURL, err = url.Parse(w.base)
 		check(t, err)

@@ -88,7 +88,7 @@ class Combobox {
     for (const name of ["aria-describedby", "aria-invalid"]) {
       if (control.hasAttribute(name)) this.input.setAttribute(name, control.getAttribute(name));
     }
-    if (this.follows.length || !this.many) this.input.placeholder = control.options?.[0]?.value === "" ? control.options[0].text : "";
+    this.hint = this.required ? "Choose" : this.field.querySelector("label span") ? "Any" : "";
     this.chips = make("div", { class: "chips" });
     this.empty = make("button", { type: "button", class: "empties", "aria-label": `Clear ${this.label}` }, "×");
     this.list = make("ul", { role: "listbox", id: `${id}-list`, "aria-label": this.label });
@@ -128,6 +128,7 @@ class Combobox {
     } else {
       this.input.value = this.chosen[0]?.label ?? "";
     }
+    this.input.placeholder = this.chosen.length ? "" : this.hint;
     this.chips.hidden = !this.many || !this.chosen.length;
     this.empty.hidden = this.many || !this.chosen.length;
     this.input.required = this.required && !(this.many && this.chosen.length);
