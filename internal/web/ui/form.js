@@ -41,7 +41,7 @@ function inPage(options) {
 // The options that the server knows, as they depend on what is filled in.
 function onServer(url, follows) {
   return async (search, signal) => {
-    const parameters = Object.fromEntries(follows.map((name) => [name, filledIn(name)]));
+    const parameters = Object.fromEntries(follows.map((name) => [name, filledIn(name) ?? null]));
     const query = new URLSearchParams({ q: search.slice(0, 200), parameters: JSON.stringify(parameters), time_zone: form.elements.time_zone.value });
     const answer = await fetch(`${url}?${query}`, { signal, headers: { Accept: "application/json" } });
     const said = await answer.json();
@@ -150,9 +150,12 @@ class Combobox {
       return this.close();
     }
     const has = this.chosen.some((o) => o.value === option.value);
-    this.input.value = "";
     this.set(has ? this.chosen.filter((o) => o.value !== option.value) : [...this.chosen, option]);
     this.draw();
+    if (!this.input.value) return;
+    this.input.value = ""; // on to the next
+    this.point(-1);
+    this.open("");
   }
 
   // What was written counts, until it is known which option it means.
@@ -233,7 +236,8 @@ class Combobox {
   words(found) {
     if (found.waiting_for.length) return `Fill in ${found.waiting_for.map(labelOf).join(" and ")} first.`;
     if (!found.items.length) return this.searched ? "Nothing fits." : "There is nothing to choose from.";
-    return found.more ? "There are more. Write to search." : "";
+    if (!found.more) return "";
+    return this.searched ? "There are more. Write more of it." : "There are more. Write to search.";
   }
 
   say(text) {
@@ -346,7 +350,8 @@ async function turnDays() {
 // A look at the first rows
 
 async function preview(button) {
-  button.disabled = true;
+  if (button.ariaBusy) return;
+  button.ariaBusy = "true";
   button.textContent = "Looking…";
   try {
     const answer = await fetch(`${button.formAction}?part=preview`, { method: "POST", body: new URLSearchParams(new FormData(form)) });
@@ -358,10 +363,11 @@ async function preview(button) {
     }
     looked.replaceChildren(section);
     section.scrollIntoView({ block: "nearest" });
+    document.getElementById("spoken").textContent = `Preview: ${section.querySelector("p")?.textContent ?? ""}`;
   } catch {
     looked.replaceChildren(make("p", { class: "empty" }, "The server did not answer. Try again."));
   } finally {
-    button.disabled = false;
+    button.ariaBusy = null;
     button.textContent = "Preview";
   }
 }
