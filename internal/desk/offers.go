@@ -34,7 +34,7 @@ type offers struct {
 	glance time.Duration
 	now    func() time.Time
 	ctx    context.Context // of all that is looked up; ends with the desk
-	stop   context.CancelFunc
+	stop   context.CancelCauseFunc
 	seats  *seats
 
 	mu    sync.Mutex
@@ -43,26 +43,27 @@ type offers struct {
 }
 
 func newOffers(glance time.Duration, now func() time.Time) *offers {
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, stop := context.WithCancelCause(context.Background())
 	return &offers{glance: glance, now: now, ctx: ctx, stop: stop, seats: newSeats(atATime), lists: make(map[string]*list)}
 }
 
 func (o *offers) close() {
 	o.mu.Lock()
-	o.stop() // nothing is begun after this
+	o.stop(offprint.Errorf(offprint.Draining, "Ask again; another server will answer.")) // nothing is begun after this
 	o.mu.Unlock()
 	o.going.Wait()
 }
 
 // A choice is a parameter whose options are asked for, with all that they depend on.
 type choice struct {
-	report  *offprint.Report
-	chooser offprint.Chooser
-	req     offprint.Request
-	key     string
+	report    *offprint.Report
+	parameter *offprint.Parameter
+	req       offprint.Request
+	now       time.Time
+	key       string
 }
 
-func newChoice(report *offprint.Report, p *offprint.Parameter, req offprint.Request) choice {
+func newChoice(report *offprint.Report, p *offprint.Parameter, req offprint.Request, now time.Time) choice {
 	followed := offprint.Params{}
 	for _, name := range p.Follows {
 		if v, ok := req.Params[name]; ok {
@@ -74,19 +75,19 @@ func newChoice(report *offprint.Report, p *offprint.Parameter, req offprint.Requ
 	if err != nil {
 		panic(err) // texts, and the types of Params
 	}
-	return choice{report, p.Choices, req, string(key)}
+	return choice{report, p, req, now, string(key)}
 }
 
 // stream passes through the options as their source has them now.
 func (c choice) stream(ctx context.Context, see func(listed) bool) error {
-	for o, err := range c.chooser.Choose(ctx, c.req) {
+	for o, err := range c.parameter.Choices.Choose(ctx, c.req) {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		if err != nil {
 			return err
 		}
-		if !see(listedAs(o, c.req.Locale)) {
+		if !see(listedAs(o, c.parameter, c.req, c.now)) {
 			return nil
 		}
 	}
@@ -206,7 +207,7 @@ func (o *offers) load(l *list, c choice) {
 // add keeps an option, until the list is too long to be kept.
 func (l *list) add(o listed) bool {
 	l.all = append(l.all, o)
-	l.bytes += len(o.Value) + len(o.Label) + len(o.value) + len(o.label) + 64
+	l.bytes += len(o.Value) + len(o.Label) + len(o.value) + len(o.label) + len(o.key) + 80
 	l.long = len(l.all) > mostListed || l.bytes > mostListBytes
 	return !l.long
 }
@@ -235,10 +236,12 @@ func (o *offers) makeRoom() {
 type listed struct {
 	Value, Label string
 	value, label string // folded
+	key          string // of its value; empty for what the parameter cannot be
 }
 
-func listedAs(o offprint.Option, locale string) listed {
-	l := listed{Value: o.Value, Label: o.Label.In(locale), value: fold(o.Value)}
+func listedAs(o offprint.Option, p *offprint.Parameter, req offprint.Request, now time.Time) listed {
+	l := listed{Value: o.Value, Label: o.Label.In(req.Locale), value: fold(o.Value)}
+	l.key, _ = p.Type.Key(o.Value, req.Zone, now)
 	if l.Label == "" || l.Label == l.Value {
 		l.Label, l.label = l.Value, l.value
 	} else {

@@ -54,13 +54,14 @@ func (d *Desk) Options(ctx context.Context, who offprint.Identity, b Blank, sear
 	f := newFinder(search, cmp.Or(b.Most, MostOffered))
 	if p.Choices == nil {
 		for _, o := range p.Options {
-			f.see(listedAs(o, req.Locale))
+			f.see(listedAs(o, p, req, d.Now()))
 		}
 		return f.offer(), nil
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, d.Glance, tooSlow(report, d.Glance))
+	// What is looked up ends by itself, unless its source does not end when it is told to.
+	ctx, cancel := context.WithTimeoutCause(ctx, d.Glance+time.Second, tooSlow(report, d.Glance))
 	defer cancel()
-	err = d.offers.each(ctx, newChoice(report, p, req), f.see)
+	err = d.offers.each(ctx, newChoice(report, p, req, d.Now()), f.see)
 	if offer := f.offer(); err == nil || offer.More {
 		return offer, nil
 	}
@@ -121,11 +122,11 @@ func chosen(report *offprint.Report, req offprint.Request, now time.Time, look f
 		if p.Choices == nil || !req.Params.Has(p.Name) {
 			continue
 		}
-		s := newSeeker(p, req, now)
+		s := newSeeker(p, req)
 		if s.done() { // an empty list
 			continue
 		}
-		if errLook := look(newChoice(report, p, req), s.see); errLook != nil && !s.done() {
+		if errLook := look(newChoice(report, p, req, now), s.see); errLook != nil && !s.done() {
 			err = errLook
 			continue
 		}
@@ -140,15 +141,13 @@ func chosen(report *offprint.Report, req offprint.Request, now time.Time, look f
 // A seeker looks for the options behind the values of one parameter.
 type seeker struct {
 	parameter *offprint.Parameter
-	zone      *time.Location
-	now       time.Time
 	values    []any
 	missing   map[string]bool // by key
 	found     []offprint.Option
 }
 
-func newSeeker(p *offprint.Parameter, req offprint.Request, now time.Time) *seeker {
-	s := &seeker{parameter: p, zone: req.Zone, now: now, values: req.Params.List(p.Name), missing: make(map[string]bool)}
+func newSeeker(p *offprint.Parameter, req offprint.Request) *seeker {
+	s := &seeker{parameter: p, values: req.Params.List(p.Name), missing: make(map[string]bool)}
 	for _, v := range s.values {
 		s.missing[offprint.KeyOf(v)] = true
 	}
@@ -159,8 +158,8 @@ func (s *seeker) done() bool { return len(s.missing) == 0 }
 
 // see takes one option and tells whether more are wanted.
 func (s *seeker) see(o listed) bool {
-	if key, ok := s.parameter.Type.Key(o.Value, s.zone, s.now); ok && s.missing[key] {
-		delete(s.missing, key)
+	if s.missing[o.key] {
+		delete(s.missing, o.key)
 		s.found = append(s.found, offprint.Option{Value: o.Value, Label: offprint.Plain(o.Label)})
 	}
 	return !s.done()
@@ -208,7 +207,7 @@ func (d *Desk) chooses(ctx context.Context, report *offprint.Report, req offprin
 	defer cancel()
 	for i := range report.Parameters { // so that one is not waited for after the other
 		if p := &report.Parameters[i]; p.Choices != nil && req.Params.Has(p.Name) {
-			d.offers.list(newChoice(report, p, req))
+			d.offers.list(newChoice(report, p, req, d.Now()))
 		}
 	}
 	_, wrong, err := chosen(report, req, d.Now(), func(c choice, see func(listed) bool) error { return d.offers.each(ctx, c, see) })
