@@ -7,8 +7,7 @@ import (
 )
 
 // Shown are the run's parameters as people read them, in the order of the
-// form; what was left out is left out. Of a text parameter that is a choice it
-// shows the option's label.
+// form; what was left out is left out. Of a choice it shows the option's label.
 func (r *Report) Shown(params Params, zone *time.Location, locale string) []Shown {
 	var shown []Shown
 	for i := range r.Parameters {
@@ -16,22 +15,29 @@ func (r *Report) Shown(params Params, zone *time.Location, locale string) []Show
 		if !params.Has(p.Name) {
 			continue
 		}
+		labels := p.labels(zone, locale)
 		var texts []string
 		for _, v := range params.List(p.Name) {
-			texts = append(texts, p.show(v, zone, locale))
+			text, ok := labels[KeyOf(v)]
+			if !ok {
+				text = ShowParam(v, zone, locale)
+			}
+			texts = append(texts, text)
 		}
 		shown = append(shown, Shown{p.LabelIn(locale), strings.Join(texts, ", ")})
 	}
 	return shown
 }
 
-func (p *Parameter) show(v any, zone *time.Location, locale string) string {
+// labels are those of the options, by their values' keys.
+func (p *Parameter) labels(zone *time.Location, locale string) map[string]string {
+	labels := make(map[string]string, len(p.Options))
 	for _, o := range p.Options {
-		if o.Value == fmt.Sprint(v) && o.Label != nil {
-			return o.Label.In(locale)
+		if key, ok := p.Type.Key(o.Value, zone, time.Time{}); ok && o.Label != nil {
+			labels[key] = o.Label.In(locale)
 		}
 	}
-	return ShowParam(v, zone, locale)
+	return labels
 }
 
 // ShowParam is one resolved value as people read it: 1 Oct – 31 Oct 2026 where

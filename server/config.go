@@ -41,6 +41,7 @@ type Config struct {
 	MaxAttempts    int
 	GiveUp         time.Duration
 	Limits         Limits
+	Dev            bool // changed reports are reloaded at once, and the page shows what is wrong in them: not for strangers
 
 	ReportFiles fs.FS              // instead of Reports
 	InGo        []*offprint.Report // beside them

@@ -155,6 +155,9 @@ func (s Sources) Close() error {
 // Close closes what New opened. Whoever called Run waits for it first.
 func (s *Server) Close() error {
 	var errs []error
+	if s.desk != nil {
+		s.desk.Close()
+	}
 	if s.sources != nil {
 		errs = append(errs, s.sources.Close())
 	}
@@ -180,7 +183,7 @@ func (s *Server) Run(ctx context.Context) error {
 			defer close(worked)
 			return s.desk.Work(ctx, s.config.Workers)
 		},
-		func(ctx context.Context) error { return s.folder.Watch(ctx, s.config.Log) },
+		func(ctx context.Context) error { return s.folder.Watch(ctx, s.config.Log, s.config.pollEvery()) },
 	}
 	listeners, err := listen(ctx, s.config.MetricsListen, s.config.Listen)
 	if err != nil {
@@ -278,6 +281,9 @@ func (s *Server) serve(ctx context.Context, listener net.Listener, worked <-chan
 
 func (s *Server) site() (*web.Site, error) {
 	c := web.Config{Desk: s.desk, Identity: s.who, Origins: s.config.Origins, Version: s.config.Version, Log: s.config.Log}
+	if s.config.Dev {
+		c.Dev = s.problems
+	}
 	var err error
 	if s.config.BaseURL != "" {
 		if c.BaseURL, err = url.Parse(s.config.BaseURL); err != nil {
@@ -318,7 +324,9 @@ func (c Config) withDesk(report string, with func(*desk.Desk) error) error {
 		return errors.Join(err, sources.Close())
 	}
 	d := desk.New(desk.Config{Catalog: folder, Formats: formats(), MaxRows: c.Limits.Rows, MaxBytes: c.Limits.FileBytes, Now: c.Now, Log: c.Log})
-	return errors.Join(with(d), sources.Close())
+	err = with(d)
+	d.Close()
+	return errors.Join(err, sources.Close())
 }
 
 // An Ask is what Make is asked for.

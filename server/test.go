@@ -85,6 +85,7 @@ func (c *Config) test(ctx context.Context, folder *source.Folder, one Case, upda
 		now = func() time.Time { return one.now }
 	}
 	d := desk.New(desk.Config{Catalog: folder, Formats: formats(), MaxRows: c.Limits.Rows, MaxBytes: c.Limits.FileBytes, Now: now, Log: c.Log})
+	defer d.Close()
 	ask, out := one.ask, new(bytes.Buffer)
 	run, err := d.Make(ctx, ask.who(), ask.desk(), out, func(offprint.Phase, offprint.Progress) {})
 	tested := Tested{Case: one, Err: err}

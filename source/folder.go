@@ -261,12 +261,11 @@ func same(a, b fs.FileInfo) bool {
 	return !swapped && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
-const pollEvery = 2 * time.Second
-
-// Watch reloads what changes until ctx ends, and logs what comes to be wrong.
-func (f *Folder) Watch(ctx context.Context, log *slog.Logger) error {
+// Watch reloads what changes, looking every so often, until ctx ends, and logs
+// what comes to be wrong.
+func (f *Folder) Watch(ctx context.Context, log *slog.Logger, every time.Duration) error {
 	known := f.Problems()
-	tick := time.NewTicker(pollEvery)
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		select {

@@ -164,7 +164,7 @@ func TestAWatchedFolderIsReloadedAndLogsOnce(t *testing.T) {
 		var log bytes.Buffer
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
-		go func() { done <- f.Watch(ctx, slog.New(slog.NewTextHandler(&log, nil))) }()
+		go func() { done <- f.Watch(ctx, slog.New(slog.NewTextHandler(&log, nil)), 2*time.Second) }()
 		write(t, dir+"/orders.sql", "broken")
 		write(t, dir+"/more.sql", head+"SELECT 1")
 		time.Sleep(7 * time.Second) // three polls, in no time

@@ -69,6 +69,7 @@ type serveCommand struct {
 	configured
 	WebOnly bool `help:"Make no reports here; other processes do."`
 	Workers int  `help:"Reports made at once; 0 is the same as --web-only." default:"-1"`
+	Dev     bool `help:"Reload changed reports at once, and show on the page what is wrong in them. Not for strangers."`
 }
 
 func (c serveCommand) Run(ctx context.Context, t *terminal) error {
@@ -82,6 +83,7 @@ func (c serveCommand) Run(ctx context.Context, t *terminal) error {
 	if c.WebOnly {
 		config.Workers = 0
 	}
+	config.Dev = c.Dev
 	return serve(ctx, config, t)
 }
 

@@ -23,7 +23,7 @@ func (d *Desk) Begin(ctx context.Context, who offprint.Identity, ask Ask, first 
 	if err != nil {
 		return err
 	}
-	run, err := d.draft(who, report, ask)
+	run, err := d.draft(ctx, who, report, ask)
 	if err != nil {
 		return err
 	}

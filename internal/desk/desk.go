@@ -32,6 +32,7 @@ type Config struct {
 	MaxRows     int64         // of a file; 0: no limit
 	MaxBytes    int64         // of a file; 10 GiB
 	Drain       time.Duration // what is being made has so long when the desk closes; 25 s
+	Glance      time.Duration // how long an asker waits for options or a preview; 5 s
 	Secrets     [][]byte      // newest first; without any, one that the ledger keeps
 	Tried       func(Attempt) // told of every attempt made here
 	Now         func() time.Time
@@ -50,14 +51,17 @@ type Attempt struct {
 type Desk struct {
 	Config
 	formats map[string]offprint.Format
+	offers  *offers
+	looks   *seats // of previews
 }
 
-// New makes a desk.
+// New makes a desk. Close it.
 func New(c Config) *Desk {
 	c.Retention = cmp.Or(c.Retention, 7*24*time.Hour)
 	c.MaxAttempts = cmp.Or(c.MaxAttempts, 5)
 	c.MaxBytes = cmp.Or(c.MaxBytes, 10<<30)
 	c.Drain = cmp.Or(c.Drain, 25*time.Second)
+	c.Glance = cmp.Or(c.Glance, 5*time.Second)
 	if c.Tried == nil {
 		c.Tried = func(Attempt) {}
 	}
@@ -67,12 +71,16 @@ func New(c Config) *Desk {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	d := &Desk{Config: c, formats: make(map[string]offprint.Format)}
+	d := &Desk{Config: c, formats: make(map[string]offprint.Format), offers: newOffers(c.Glance, c.Now), looks: newSeats(looksAtATime)}
 	for _, f := range c.Formats {
 		d.formats[f.Name()] = f
 	}
 	return d
 }
+
+// Close ends what is being looked up for askers, and waits for it. Whoever
+// called Work waits for that first.
+func (d *Desk) Close() { d.offers.close() }
 
 // Reports are those that who may ask for, by group and title.
 func (d *Desk) Reports(who offprint.Identity, locale string) []*offprint.Report {

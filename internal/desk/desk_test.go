@@ -110,6 +110,7 @@ func onBoth(t *testing.T, c desk.Config, story func(t *testing.T, d *desk.Desk))
 			if err := <-worked; err != nil && !errors.Is(err, context.Canceled) {
 				t.Errorf("work: %v", err)
 			}
+			d.Close()
 			if err := l.Check(context.WithoutCancel(t.Context())); err != nil {
 				t.Errorf("the ledger is not in order: %v", err)
 			}

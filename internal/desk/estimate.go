@@ -40,7 +40,7 @@ func (d *Desk) Estimate(ctx context.Context, who offprint.Identity, ask Ask) (Es
 	if err != nil {
 		return Estimate{}, err
 	}
-	run, err := d.draft(who, report, ask)
+	run, err := d.draft(ctx, who, report, ask)
 	if err != nil {
 		return Estimate{}, err
 	}

@@ -60,7 +60,7 @@ func (d *Desk) Make(ctx context.Context, who offprint.Identity, ask Ask, out io.
 	if err != nil {
 		return offprint.Run{}, err
 	}
-	run, err := d.draft(who, report, ask)
+	run, err := d.draft(ctx, who, report, ask)
 	if err != nil {
 		return run, err
 	}
@@ -114,6 +114,9 @@ func (m *making) open(ctx context.Context, d *Desk) error {
 	}
 	m.req = offprint.Request{Run: m.run.ID, Params: params, Who: m.run.Who, Zone: location, Locale: m.run.Locale, First: m.first}
 	m.progress(offprint.Querying, offprint.Progress{})
+	if m.report, err = d.choose(ctx, m.report, m.req); err != nil {
+		return err
+	}
 	if m.doc, err = m.report.Source.Open(ctx, m.req); err != nil {
 		return fmt.Errorf("query: %w", err)
 	}

@@ -60,7 +60,7 @@ func (d *Desk) Submit(ctx context.Context, who offprint.Identity, ask Ask) (run 
 	if err != nil {
 		return offprint.Run{}, false, err
 	}
-	run, err = d.draft(who, report, ask)
+	run, err = d.draft(ctx, who, report, ask)
 	if err != nil {
 		return offprint.Run{}, false, err
 	}
@@ -69,7 +69,7 @@ func (d *Desk) Submit(ctx context.Context, who offprint.Identity, ask Ask) (run 
 }
 
 // draft checks all of an asking and names everything that is wrong with it.
-func (d *Desk) draft(who offprint.Identity, report *offprint.Report, ask Ask) (offprint.Run, error) {
+func (d *Desk) draft(ctx context.Context, who offprint.Identity, report *offprint.Report, ask Ask) (offprint.Run, error) {
 	var wrong []offprint.Field
 	refuse := func(pointer, detail string) { wrong = append(wrong, offprint.Field{Pointer: pointer, Detail: detail}) }
 	format := ask.Format
@@ -79,14 +79,7 @@ func (d *Desk) draft(who offprint.Identity, report *offprint.Report, ask Ask) (o
 	if _, known := d.formats[format]; !known || !report.Makes(format) {
 		refuse("#/format", "This report can be made as: "+d.names(report)+".")
 	}
-	location, err := time.LoadLocation(ask.TimeZone)
-	if err != nil || ask.TimeZone == "Local" {
-		refuse("#/time_zone", "Send an IANA time zone, as in Europe/Berlin.")
-		location = time.UTC
-	}
-	if !validLocale(ask.Locale) {
-		refuse("#/locale", "Send a language tag, as in en-GB.")
-	}
+	location := place(ask.TimeZone, ask.Locale, refuse)
 	checkMetadata(ask.Metadata, refuse)
 	if !validTitle(ask.Title) {
 		refuse("#/title", "At most 200 characters on one line.")
@@ -106,12 +99,29 @@ func (d *Desk) draft(who offprint.Identity, report *offprint.Report, ask Ask) (o
 	if err := d.deliverable(ask.Notify); err != nil {
 		return offprint.Run{}, err
 	}
+	locale := cmp.Or(ask.Locale, "en")
+	if err := d.chooses(ctx, report, offprint.Request{Params: params, Who: who, Zone: location, Locale: locale}); err != nil {
+		return offprint.Run{}, err
+	}
 	return offprint.Run{
 		Report: report.Name, Version: report.Version, Title: cmp.Or(ask.Title, report.TitleIn(ask.Locale)), Format: format, Reads: report.Reads,
-		Params: params, Sent: ask.Parameters, Who: who, Zone: location.String(), Locale: cmp.Or(ask.Locale, "en"),
+		Params: params, Sent: ask.Parameters, Who: who, Zone: location.String(), Locale: locale,
 		Notify: ask.Notify, Metadata: ask.Metadata, Retention: d.keep(report, ask.Retention), MaxAttempts: d.MaxAttempts,
 		State: offprint.Queued, Created: now,
 	}, nil
+}
+
+// place is where and in what language somebody asks, as far as it is right.
+func place(zone, locale string, refuse func(pointer, detail string)) *time.Location {
+	location, err := time.LoadLocation(zone)
+	if err != nil || zone == "Local" {
+		refuse("#/time_zone", "Send an IANA time zone, as in Europe/Berlin.")
+		location = time.UTC
+	}
+	if !validLocale(locale) {
+		refuse("#/locale", "Send a language tag, as in en-GB.")
+	}
+	return location
 }
 
 // merged joins the parameters' bad fields with the others; a lone

@@ -206,6 +206,10 @@ func TestTheDocumentSaysWhatIsAnswered(t *testing.T) {
 	c.walk("GET", "/v1/reports", 304, call{headers: []string{"If-None-Match: " + list.Header.Get("ETag")}})
 	c.walk("GET", "/v1/reports/{name=orders}", 200, call{})
 	c.walk("GET", "/v1/reports/{name=nowhere}", 404, call{})
+	c.walk("GET", "/v1/reports/{name=places}/parameters/{parameter=city}/options?q=b&"+filled(`{"country":"DE"}`), 200, call{})
+	c.walk("GET", "/v1/reports/{name=places}/parameters/{parameter=city}/options", 200, call{})
+	c.walk("GET", "/v1/reports/{name=places}/preview?"+filled(`{"country":"DE"}`), 200, call{})
+	c.walk("GET", "/v1/reports/{name=places}/preview", 422, call{})
 	c.walk("GET", "/v1/me", 200, call{})
 
 	waits := []string{"Prefer: wait=30", "Idempotency-Key: one"}

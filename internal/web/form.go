@@ -2,6 +2,7 @@ package web
 
 import (
 	"cmp"
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
@@ -17,10 +18,13 @@ import (
 
 type formPage struct {
 	*report
-	Inputs []input
-	Format string
-	Key    string
-	Errors []string // of no input
+	Problems []ReportProblem // in its file as it is now
+	Inputs   []input
+	Format   string
+	Key      string
+	Today    offprint.Day // which the words of periods are of
+	Errors   []string     // of no input
+	Preview  *previewPage // nil: not asked for
 }
 
 // An input is one blank of a report's form, filled in as it was sent or as
@@ -28,18 +32,30 @@ type formPage struct {
 type input struct {
 	blank
 	ID       string
-	Kind     string // text, lines, number, decimal, check, select, checks, date, datetime, period
+	Kind     string // text, lines, number, decimal, check, select, several, checks, date, datetime, period
 	Values   []string
 	From, To string // of a period of the reader's own
 	Required bool
-	Choices  []choice
+	Search   bool // the script makes it one that can be searched
+	Offered  []choice
 	Error    string
 }
 
 type choice struct {
 	Value, Label string
 	Chosen       bool
+	Days         string // of a period's word, as people read them
 }
+
+// handy are so many options that they can all be looked at.
+const handy = 12
+
+// Those options that come quickly stand in the page, so that it works without
+// a script.
+const (
+	mostRendered = 200
+	quickly      = 300 * time.Millisecond
+)
 
 // Value is the first value, for what can hold only one.
 func (i input) Value() string { return first(i.Values) }
@@ -56,7 +72,11 @@ const own = "own"
 
 // form is a report's form, empty or filled in from an earlier run.
 func (s *Site) form(v *visit) error {
-	r, err := s.Desk.Report(v.who, v.r.PathValue("name"))
+	name := v.r.PathValue("name")
+	r, err := s.Desk.Report(v.who, name)
+	if problems := s.problemsOf(name); err != nil && problems != nil {
+		return v.brokenPage(name, problems)
+	}
 	if err != nil {
 		return err
 	}
@@ -69,36 +89,86 @@ func (s *Site) form(v *visit) error {
 		sent, format = run.Sent, run.Format
 	}
 	page := v.formOf(r, sent, format)
-	return s.show(v.w, http.StatusOK, "report", "layout", v.frame(r.TitleIn(v.to.locale), page))
+	return s.show(v.w, http.StatusOK, "report", "layout", v.watched(v.frame(r.TitleIn(v.to.locale), page), name))
 }
 
 func (v *visit) formOf(r *offprint.Report, sent offprint.Sent, format string) *formPage {
-	page := &formPage{report: v.viewReport(r, v.to.locale), Format: format, Key: rand.Text()}
+	page := &formPage{report: v.viewReport(r, v.to.locale), Format: format, Key: rand.Text(), Today: v.today(), Problems: v.problemsOf(r.Name)}
 	if page.Format == "" && len(page.Formats) > 0 {
 		page.Format = page.Formats[0].Name
 	}
+	ctx, cancel := context.WithTimeout(v.r.Context(), quickly)
+	defer cancel()
 	for i := range r.Parameters {
-		page.Inputs = append(page.Inputs, v.inputOf(&r.Parameters[i], sent[r.Parameters[i].Name]))
+		page.Inputs = append(page.Inputs, v.inputOf(ctx, r, &r.Parameters[i], sent))
 	}
 	return page
 }
 
-func (v *visit) inputOf(p *offprint.Parameter, sent json.RawMessage) input {
-	in := input{blank: blankIn(p, v.to.locale), ID: "p-" + p.Name, Kind: kindOf(p), Required: !p.Optional && p.Default == ""}
-	v.fill(&in, p, sent)
+// today is the reader's, as far as their browser has told its zone.
+func (v *visit) today() offprint.Day {
+	zone, err := time.LoadLocation(v.zone())
+	if err != nil {
+		zone = time.UTC
+	}
+	now := v.to.now.In(zone)
+	return offprint.Day{Year: now.Year(), Month: now.Month(), Day: now.Day()}
+}
+
+func (v *visit) inputOf(ctx context.Context, r *offprint.Report, p *offprint.Parameter, sent offprint.Sent) input {
+	in := input{
+		blank: v.blankOf(r, p, v.to.locale), ID: "p-" + p.Name, Kind: kindOf(p), Required: !p.Optional && p.Default == "",
+		Search: p.Choices != nil || len(p.Options) > handy,
+	}
+	v.fill(&in, p, sent[p.Name])
+	if p.Choices != nil {
+		v.offer(ctx, &in, r.Name, sent)
+		return in
+	}
 	switch in.Kind {
 	case "period":
-		in.Choices = periodChoices(in.Value(), p.Optional && p.Default == "")
-	case "select", "checks":
-		in.Choices = optionChoices(&in, p)
+		in.Offered = v.periodChoices(in.Value(), p.Optional && p.Default == "")
+	case "select", "several", "checks":
+		in.Offered = optionChoices(&in, p)
 	}
 	return in
 }
 
+// offer makes a blank with options that are not fixed one to choose from, if
+// they come quickly and are few; else one to write in, which is what it is to
+// whoever has no script. The script asks again in either case.
+func (v *visit) offer(ctx context.Context, in *input, report string, sent offprint.Sent) {
+	blank := desk.Blank{Report: report, Parameter: in.Name, Parameters: sent, TimeZone: v.zone(), Locale: v.to.locale, Most: mostRendered}
+	offer, err := v.Desk.Options(ctx, v.who, blank, "")
+	if err != nil || offer.More || offer.WaitingFor != nil {
+		return
+	}
+	for _, value := range in.Values { // also what is none of them any more
+		if !slices.ContainsFunc(offer.Options, func(o desk.Option) bool { return o.Value == value }) {
+			offer.Options = append(offer.Options, desk.Option{Value: value, Label: value})
+		}
+	}
+	in.Kind = "select"
+	if in.Many {
+		in.Kind = "several"
+	}
+	in.Options = nil
+	for _, o := range offer.Options {
+		in.Options = append(in.Options, option(o))
+	}
+	in.Offered = choices(in)
+}
+
 func kindOf(p *offprint.Parameter) string {
 	switch {
+	case len(p.Options) > handy && p.Many:
+		return "several"
 	case p.Options != nil && p.Many:
 		return "checks"
+	case p.Choices != nil && p.Many:
+		return "lines"
+	case p.Choices != nil:
+		return "text"
 	case p.Options != nil, p.Type == offprint.BoolParam && p.Optional:
 		return "select"
 	case p.Many:
@@ -158,30 +228,37 @@ func plainText(raw json.RawMessage) string {
 	return strings.TrimSpace(string(raw))
 }
 
-func periodChoices(chosen string, optional bool) (choices []choice) {
+func (v *visit) periodChoices(chosen string, optional bool) (choices []choice) {
 	if optional {
-		choices = append(choices, choice{"", "Any time", chosen == ""})
+		choices = append(choices, choice{"", "Any time", chosen == "", ""})
 	}
+	today := v.today()
 	for _, word := range offprint.PeriodWords {
-		choices = append(choices, choice{word, offprint.Titled(word), chosen == word})
+		period, _ := offprint.NewPeriod(word, today) // a word it knows
+		choices = append(choices, choice{word, offprint.Titled(word), chosen == word, offprint.ShowParam(period, time.UTC, v.to.locale)})
 	}
-	return append(choices, choice{own, "From … to …", chosen == own})
+	return append(choices, choice{own, "From … to …", chosen == own, ""})
 }
 
-func optionChoices(in *input, p *offprint.Parameter) (choices []choice) {
-	if in.Kind == "select" && (p.Optional || p.Default == "") {
+func optionChoices(in *input, p *offprint.Parameter) []choice {
+	if p.Type == offprint.BoolParam {
+		in.Options = []option{{"true", "Yes"}, {"false", "No"}}
+	}
+	return choices(in)
+}
+
+// choices are the options as they stand in a list, with one for none of them
+// where that can be chosen.
+func choices(in *input) (choices []choice) {
+	if in.Kind == "select" && (in.Optional || in.Default == "") {
 		label := "Any"
-		if !p.Optional {
+		if !in.Optional {
 			label = "Choose"
 		}
-		choices = append(choices, choice{"", label, len(in.Values) == 0})
+		choices = append(choices, choice{"", label, len(in.Values) == 0, ""})
 	}
-	options := in.Options
-	if p.Type == offprint.BoolParam {
-		options = []option{{"true", "Yes"}, {"false", "No"}}
-	}
-	for _, o := range options {
-		choices = append(choices, choice{o.Value, o.Label, slices.Contains(in.Values, o.Value)})
+	for _, o := range in.Options {
+		choices = append(choices, choice{o.Value, o.Label, slices.Contains(in.Values, o.Value), ""})
 	}
 	return choices
 }
@@ -199,7 +276,7 @@ func (s *Site) generate(v *visit) error {
 	sent := sentIn(r, v.r.PostForm)
 	ask := desk.Ask{
 		Report: r.Name, Format: v.r.PostForm.Get("format"), Parameters: sent,
-		TimeZone: zoneIn(v.r.PostForm), Locale: cmp.Or(v.to.locale, "en"),
+		TimeZone: v.zone(), Locale: cmp.Or(v.to.locale, "en"),
 	}
 	ask.Idempotency = formKey(v.r.PostForm, r.Name)
 	run, _, err := s.Desk.Submit(v.r.Context(), v.who, ask)
@@ -240,10 +317,14 @@ func (v *visit) formAgain(r *offprint.Report, sent offprint.Sent, format string,
 	return v.show(v.w, http.StatusUnprocessableEntity, "report", "layout", v.frame(r.TitleIn(v.to.locale), page))
 }
 
-// zoneIn is the browser's zone, where its script could tell.
-func zoneIn(form url.Values) string {
-	zone := form.Get("time_zone")
-	if _, err := time.LoadLocation(zone); err != nil {
+// zone is the browser's, where its script could tell: in the form, or in a
+// cookie for pages that are only looked at.
+func (v *visit) zone() string {
+	zone := v.r.PostFormValue("time_zone")
+	if cookie, err := v.r.Cookie("offprint_zone"); zone == "" && err == nil {
+		zone = cookie.Value
+	}
+	if _, err := time.LoadLocation(zone); err != nil || zone == "Local" {
 		return ""
 	}
 	return zone
@@ -277,10 +358,8 @@ func sentFor(p *offprint.Parameter, form url.Values) any {
 		}
 	case "check":
 		return value == "true"
-	case "checks":
-		return anyOf(form[name])
-	case "lines":
-		return anyOf(strings.FieldsFunc(value, func(r rune) bool { return r == '\n' || r == '\r' }))
+	case "checks", "several", "lines": // of which a list may stand in for the other
+		return anyOf(strings.FieldsFunc(strings.Join(form[name], "\n"), func(r rune) bool { return r == '\n' || r == '\r' }))
 	}
 	if value == "" {
 		return nil

@@ -53,7 +53,7 @@ func newPages() (*pages, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse the page's frame: %w", err)
 	}
-	for _, name := range []string{"home", "report", "run", "message"} {
+	for _, name := range []string{"home", "report", "run", "message", "broken"} {
 		t, err := base.Clone()
 		if err == nil {
 			t, err = t.ParseFS(files, "html/"+name+".html")
@@ -141,6 +141,8 @@ type frame struct {
 	Title   string
 	Who     string // empty: nobody has to sign in
 	Refresh bool   // without a script, the page is loaded again and again
+	Watches string // where the script reads the State, and loads the page again when it is another; empty: it does not
+	State   string
 	Page    any
 }
 
@@ -255,10 +257,11 @@ type shelf struct {
 }
 
 type homePage struct {
-	Shelves []shelf
-	Runs    []card
-	Older   string // the address of the next page
-	Newest  bool   // this is the first page
+	Problems []ReportProblem
+	Shelves  []shelf
+	Runs     []card
+	Older    string // the address of the next page
+	Newest   bool   // this is the first page
 }
 
 // home is the catalogue and the caller's runs.
@@ -268,7 +271,7 @@ func (s *Site) home(v *visit) error {
 	if err != nil {
 		return err
 	}
-	page := homePage{Newest: cursor == ""}
+	page := homePage{Newest: cursor == "", Problems: s.problemsOf("")}
 	for i := range runs {
 		c, err := v.cardNow(&runs[i])
 		if err != nil {
@@ -286,7 +289,7 @@ func (s *Site) home(v *visit) error {
 		last := &page.Shelves[len(page.Shelves)-1]
 		last.Reports = append(last.Reports, s.viewReport(r, v.to.locale))
 	}
-	f := v.frame("Reports", page)
+	f := v.watched(v.frame("Reports", page), "")
 	for i := range runs {
 		f.Refresh = f.Refresh || !runs[i].State.Final()
 	}

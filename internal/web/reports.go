@@ -41,6 +41,9 @@ type blank struct {
 	Optional bool               `json:"optional"`
 	Many     bool               `json:"many"`
 	Options  []option           `json:"options,omitempty" nullable:"false"`
+	Choices  bool               `json:"choices,omitempty" doc:"There are options that are not fixed: see options_url."`
+	Follows  []string           `json:"follows,omitempty" nullable:"false" doc:"The parameters that these options depend on."`
+	URL      string             `json:"options_url,omitempty" doc:"Where the options are that are not fixed."`
 	Words    []string           `json:"words,omitempty" nullable:"false" doc:"Of a period: the words that stand for one."`
 	Min      string             `json:"min,omitempty"`
 	Max      string             `json:"max,omitempty"`
@@ -62,7 +65,7 @@ func (s *Site) viewReport(r *offprint.Report, locale string) *report {
 		v.Formats = append(v.Formats, format{f.Name(), formatTitle(f.Name()), strings.TrimPrefix(ext, "."), media})
 	}
 	for i := range r.Parameters {
-		v.Form = append(v.Form, blankIn(&r.Parameters[i], locale))
+		v.Form = append(v.Form, s.blankOf(r, &r.Parameters[i], locale))
 	}
 	return v
 }
@@ -77,13 +80,16 @@ func formatTitle(name string) string {
 	return strings.ToUpper(name)
 }
 
-func blankIn(p *offprint.Parameter, locale string) blank {
+func (s *Site) blankOf(r *offprint.Report, p *offprint.Parameter, locale string) blank {
 	f := blank{
 		Name: p.Name, Type: p.Type, Label: p.LabelIn(locale), Help: p.Help.In(locale), Default: p.Default,
 		Optional: p.Optional, Many: p.Many, Min: p.Min, Max: p.Max, Pattern: p.Pattern,
 	}
 	for _, o := range p.Options {
 		f.Options = append(f.Options, option{o.Value, labelOf(o, locale)})
+	}
+	if p.Choices != nil {
+		f.Choices, f.Follows, f.URL = true, p.Follows, s.path("/v1/reports/"+r.Name+"/parameters/"+p.Name+"/options")
 	}
 	if p.Type == offprint.PeriodParam {
 		f.Words = offprint.PeriodWords

@@ -15,6 +15,8 @@ func (s *Site) routes() error {
 	// Reports
 	operation(s, get("/v1/reports", "List reports", 304), s.reports)
 	operation(s, get("/v1/reports/{name}", "Get a report", 304), s.report)
+	operation(s, get("/v1/reports/{name}/parameters/{parameter}/options", "List options"), s.options)
+	operation(s, get("/v1/reports/{name}/preview", "Preview a report"), s.preview)
 
 	// Runs
 	operation(s, accepts(post("/v1/runs", "Ask for a report", 200)), s.submit)
@@ -44,11 +46,13 @@ func (s *Site) routes() error {
 	s.mux.HandleFunc("GET /{$}", s.page(s.home))
 	s.mux.HandleFunc("GET /reports/{name}", s.page(s.form))
 	s.mux.HandleFunc("POST /reports/{name}", s.page(s.generate))
+	s.mux.HandleFunc("POST /reports/{name}/preview", s.page(s.previewForm))
 	s.mux.HandleFunc("GET /runs/{id}", s.page(s.runPage))
 	s.mux.HandleFunc("POST /runs/{id}/cancel", s.page(s.cancelPage))
 	s.mux.HandleFunc("POST /runs/{id}/again", s.page(s.againPage))
 	s.mux.HandleFunc("POST /runs/{id}/delete-file", s.page(s.deletePage))
 	s.mux.HandleFunc("GET /ui/{name}", s.asset)
+	s.mux.HandleFunc("GET /dev", s.page(s.dev))
 
 	// For machines
 	s.mux.HandleFunc("GET /openapi.json", s.openapi)

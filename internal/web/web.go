@@ -26,7 +26,10 @@ type Config struct {
 	Origins        []string       // other sites whose scripts may use the API: https://app.example.com
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
 	Version        string
-	Log            *slog.Logger // default: nothing is logged
+	// Dev tells what is wrong in the reports now, for the pages of whoever writes
+	// them; nil: the pages say nothing of it.
+	Dev func() []ReportProblem
+	Log *slog.Logger // default: nothing is logged
 }
 
 // A Site answers requests. It is safe for use by many goroutines.

@@ -238,7 +238,7 @@ func (s *Site) parameters(r *offprint.Run, locale string) []offprint.Shown {
 	}
 	if report, ok := s.Desk.Catalog.Report(r.Report); ok {
 		if params, err := report.Resolve(r.Params.Sent(), zone, r.Created); err == nil {
-			return report.Shown(params, zone, locale)
+			return s.Desk.Labeled(r.Who, report, params, zone, cmp.Or(locale, "en")).Shown(params, zone, locale)
 		}
 	}
 	var all []offprint.Shown

@@ -54,6 +54,7 @@ type wish struct {
 	ledger  ledger.Options
 	hurry   web.Hurry
 	revoked *sync.Map
+	dev     func() []web.ReportProblem
 }
 
 func open(t *testing.T, w wish) *world {
@@ -87,6 +88,7 @@ func open(t *testing.T, w wish) *world {
 		server.Close()
 		stop()
 		working.Wait()
+		d.Close()
 	})
 	return &world{t, server.URL, site, d, c, l, blobs, log, stop, w.revoked}
 }
@@ -102,7 +104,7 @@ func serve(t *testing.T, w wish, d *desk.Desk, log *slog.Logger) (*web.Site, *ht
 		return offprint.Identity{}, offprint.Errorf(offprint.NotFound, "No such key.")
 	}})
 	check(t, err)
-	config := web.Config{Desk: d, Identity: who, Origins: w.origins, TrustedProxies: w.proxies, Version: "test", Log: log}
+	config := web.Config{Desk: d, Identity: who, Origins: w.origins, TrustedProxies: w.proxies, Version: "test", Dev: w.dev, Log: log}
 	if w.base != "" {
 		config.BaseURL, err = url.Parse(w.base)
 		check(t, err)
@@ -139,6 +141,7 @@ func (b *safeBuffer) String() string {
 // A catalog of reports written in Go, for tests.
 type catalog struct {
 	reports map[string]*offprint.Report
+	places  *places
 	gate    chan struct{} // slow reports wait here
 	once    sync.Once
 }
@@ -165,7 +168,7 @@ func (c *catalog) Compile(name, version, _ string) (*offprint.Report, error) {
 }
 
 func newCatalog() *catalog {
-	c := &catalog{gate: make(chan struct{})}
+	c := &catalog{places: new(places), gate: make(chan struct{})}
 	region := offprint.Parameter{Name: "region", Type: offprint.TextParam, Label: offprint.Plain("Region"), Optional: true, Options: []offprint.Option{
 		{Value: "EU", Label: offprint.Plain("Europe")}, {Value: "US", Label: offprint.Plain("America")},
 	}}
@@ -195,6 +198,7 @@ func newCatalog() *catalog {
 			Allow: offprint.Allow{Roles: []string{"board"}}, Source: offprint.SourceFunc(made),
 		},
 	}
+	c.reports["places"] = c.places.report()
 	return c
 }
 

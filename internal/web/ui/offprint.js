@@ -163,13 +163,33 @@ document.addEventListener("submit", (e) => {
   form.dataset.sent = "yes";
 });
 
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+
 function readyForms() {
   for (const form of document.forms) {
     delete form.dataset.sent;
     if (form.elements.key) form.elements.key.value = newKey();
-    if (form.elements.time_zone) form.elements.time_zone.value = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    if (form.elements.time_zone) form.elements.time_zone.value = zone;
   }
 }
+
+// The days of "last month" are the reader's.
+if (zone) document.cookie = `offprint_zone=${zone}; path=${base}/; max-age=31536000; samesite=strict`;
+
+// Whoever writes a report sees it as soon as it is saved.
+const { watches, state } = document.documentElement.dataset;
+
+async function watch() {
+  if (document.hidden) return;
+  try {
+    const answer = await fetch(watches);
+    if (answer.ok && (await answer.text()) !== state) location.reload();
+  } catch {
+    // The server is started again: it will answer.
+  }
+}
+
+if (watches) setInterval(watch, 400);
 
 window.addEventListener("pageshow", readyForms);
 document.addEventListener("visibilitychange", () => {
