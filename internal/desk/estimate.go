@@ -69,6 +69,11 @@ func (d *Desk) planned(ctx context.Context, report *offprint.Report, run *offpri
 	}
 	limited, cancel := context.WithTimeout(ctx, estimateLimit)
 	defer cancel()
+	leave, err := d.offers.seats.wait(limited, run.Who) // nobody holds all connections
+	if err != nil {
+		return 0, false, ctx.Err()
+	}
+	defer leave()
 	rows, known, err = source.Estimate(limited, offprint.Request{Params: run.Params, Who: run.Who, Zone: zone(run.Zone), Locale: run.Locale})
 	if ctx.Err() != nil {
 		return 0, false, ctx.Err()

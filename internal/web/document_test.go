@@ -210,6 +210,8 @@ func TestTheDocumentSaysWhatIsAnswered(t *testing.T) {
 	c.walk("GET", "/v1/reports/{name=places}/parameters/{parameter=city}/options", 200, call{})
 	c.walk("GET", "/v1/reports/{name=places}/preview?"+filled(`{"country":"DE"}`), 200, call{})
 	c.walk("GET", "/v1/reports/{name=places}/preview", 422, call{})
+	c.walk("POST", "/v1/reports/{name=orders}/estimate", 200, call{body: `{"parameters":{"rows":7}}`})
+	c.walk("POST", "/v1/reports/{name=orders}/estimate", 422, call{body: `{"format":"no"}`})
 	c.walk("GET", "/v1/me", 200, call{})
 
 	waits := []string{"Prefer: wait=30", "Idempotency-Key: one"}

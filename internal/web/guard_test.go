@@ -196,7 +196,7 @@ func TestTheDocumentNamesEveryRoute(t *testing.T) {
 		t.Errorf("OpenAPI %q", doc.OpenAPI)
 	}
 	routes := []string{
-		"get /v1/reports", "get /v1/reports/{name}", "get /v1/reports/{name}/preview",
+		"get /v1/reports", "get /v1/reports/{name}", "get /v1/reports/{name}/preview", "post /v1/reports/{name}/estimate",
 		"get /v1/reports/{name}/parameters/{parameter}/options", "post /v1/runs", "get /v1/runs", "get /v1/runs/{id}", "patch /v1/runs/{id}", "delete /v1/runs/{id}",
 		"post /v1/runs/{id}/cancel", "post /v1/runs/{id}/rerun", "get /v1/runs/{id}/file", "delete /v1/runs/{id}/file", "post /v1/runs/{id}/download",
 		"get /v1/runs/{id}/manifest", "get /v1/runs/{id}/downloads", "get /v1/runs/{id}/notices", "post /v1/runs/{id}/notices/{notice}/replay",

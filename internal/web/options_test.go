@@ -217,3 +217,24 @@ func TestPreview(t *testing.T) {
 func unescaped(body []byte) string {
 	return strings.NewReplacer(`\u003c`, "<", `\u003e`, ">").Replace(string(body))
 }
+
+func TestEstimate(t *testing.T) {
+	w := open(t, wish{keys: map[string]offprint.Identity{"opk_ann": {User: "ann"}, "opk_app": {User: "app", Scopes: []string{"impersonate"}, Key: offprint.Key{ID: "k"}}}})
+	ask := func(key, body string) answer {
+		return w.do("POST", "/v1/reports/orders/estimate", call{key: key, body: body})
+	}
+	none := ask("opk_ann", `{}`).wants(t, 200).json(t)
+	if none["from"] != "unknown" || none["rows"] != nil || none["bytes"] != nil || none["seconds"] != nil {
+		t.Errorf("of a report that nobody ever made: %v", none)
+	}
+	w.made("opk_ann", `{"report":"orders","parameters":{"rows":1000}}`)
+	said := ask("opk_ann", `{"format":"csv"}`).wants(t, 200).json(t)
+	if said["from"] != "history" || said["rows"] != 1000. || said["bytes"].(float64) < 10_000 || len(said["notes"].([]any)) != 1 {
+		t.Errorf("of one that was made: %v", said)
+	}
+	ask("opk_app", `{"on_behalf_of":{"user":"ann"}}`).wants(t, 200)
+	problem(t, ask("opk_ann", `{"on_behalf_of":{"user":"ben"}}`), 403, "forbidden")
+	problem(t, ask("opk_ann", `{"parameters":{"rows":"x"}}`), 422, "bad_parameter")
+	problem(t, ask("opk_ann", `{"report":"orders"}`), 422, "invalid")
+	problem(t, w.do("POST", "/v1/reports/board/estimate", call{key: "opk_ann", body: `{}`}), 404, "not_found")
+}

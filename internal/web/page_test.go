@@ -445,3 +445,15 @@ func TestOptionsAndPreviewWorkWithoutAScript(t *testing.T) {
 		t.Error("a page waits for a slow source")
 	}
 }
+
+func TestTheFormSaysWhatItWouldComeTo(t *testing.T) {
+	w := open(t, wish{})
+	w.made("", `{"report":"orders","parameters":{"rows":50000}}`)
+	b := w.browse()
+	b.do(chromedp.Navigate(w.url + "/reports/orders"))
+	b.sees(".estimate", "About 50,000 rows · ")
+	b.sees(".estimate", "This is what it came to the last time")
+	b.picture("form-estimate")
+	b.do(chromedp.Click(chromedp.CSS("[value=jsonl]"))) // which it never was
+	b.holds(`document.querySelector(".estimate").textContent === ""`)
+}

@@ -17,6 +17,7 @@ func (s *Site) routes() error {
 	operation(s, get("/v1/reports/{name}", "Get a report", 304), s.report)
 	operation(s, get("/v1/reports/{name}/parameters/{parameter}/options", "List options"), s.options)
 	operation(s, get("/v1/reports/{name}/preview", "Preview a report"), s.preview)
+	operation(s, post("/v1/reports/{name}/estimate", "Estimate a report"), s.estimate)
 
 	// Runs
 	operation(s, accepts(post("/v1/runs", "Ask for a report", 200)), s.submit)
@@ -47,6 +48,7 @@ func (s *Site) routes() error {
 	s.mux.HandleFunc("GET /reports/{name}", s.page(s.form))
 	s.mux.HandleFunc("POST /reports/{name}", s.page(s.generate))
 	s.mux.HandleFunc("POST /reports/{name}/preview", s.page(s.previewForm))
+	s.mux.HandleFunc("POST /reports/{name}/estimate", s.page(s.estimateForm))
 	s.mux.HandleFunc("GET /runs/{id}", s.page(s.runPage))
 	s.mux.HandleFunc("POST /runs/{id}/cancel", s.page(s.cancelPage))
 	s.mux.HandleFunc("POST /runs/{id}/again", s.page(s.againPage))

@@ -43,6 +43,14 @@ type behalf struct {
 	Roles  []string `json:"roles,omitempty" maxItems:"100" nullable:"false"`
 }
 
+// named is in whose name who asks: their own, or that of the one they name.
+func (b *behalf) named(who offprint.Identity) (offprint.Identity, error) {
+	if b == nil {
+		return who, nil
+	}
+	return identity.OnBehalf(who, identity.Behalf(*b))
+}
+
 // Once are the headers of a request that creates.
 type Once struct {
 	Key    string `header:"Idempotency-Key" maxLength:"255" doc:"The same key and body again answer with the same run; another body is refused."`
@@ -56,11 +64,9 @@ type submitInput struct {
 
 // submit accepts an asking.
 func (s *Site) submit(ctx context.Context, who offprint.Identity, in *submitInput) (*runAnswer, error) {
-	if in.Body.Behalf != nil {
-		var err error
-		if who, err = identity.OnBehalf(who, identity.Behalf(*in.Body.Behalf)); err != nil {
-			return nil, err
-		}
+	who, err := in.Body.Behalf.named(who)
+	if err != nil {
+		return nil, err
 	}
 	ask, err := in.Body.ask(who)
 	if err != nil {

@@ -347,6 +347,30 @@ async function turnDays() {
   form.querySelectorAll(".period").forEach(sayDays);
 }
 
+// What it would come to
+
+const estimate = form?.querySelector("[data-estimate]");
+let estimating, estimated;
+
+function estimateSoon() {
+  clearTimeout(estimating);
+  estimated?.abort();
+  estimating = setTimeout(sayEstimate, 400);
+}
+
+async function sayEstimate() {
+  if (!form.checkValidity()) return estimate.replaceChildren();
+  const asking = (estimated = new AbortController());
+  try {
+    const answer = await fetch(estimate.dataset.estimate, { method: "POST", body: new URLSearchParams(new FormData(form)), signal: asking.signal });
+    const part = make("template");
+    part.innerHTML = answer.ok ? await answer.text() : "";
+    if (!asking.signal.aborted && estimate.innerHTML !== part.innerHTML) estimate.replaceChildren(part.content);
+  } catch {
+    // An estimate that cannot be had is none.
+  }
+}
+
 // A look at the first rows
 
 async function preview(button) {
@@ -377,6 +401,8 @@ if (form) {
   const filled = (name) => boxes.filter((b) => b.follows.includes(name)).forEach((b) => b.follow());
   form.addEventListener("change", (e) => e.target.name && filled(nameOf(e.target)));
   form.addEventListener("filled", (e) => filled(e.detail));
+  for (const event of ["change", "filled"]) form.addEventListener(event, estimateSoon);
+  estimateSoon();
   for (const field of form.querySelectorAll(".period")) {
     field.addEventListener("change", () => sayDays(field));
     sayDays(field);
