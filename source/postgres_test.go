@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"os"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -17,11 +18,17 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/offprint/offprint"
+	"github.com/offprint/offprint/internal/mariatest"
 	"github.com/offprint/offprint/internal/pgtest"
 	"github.com/offprint/offprint/source"
 )
 
-func TestMain(m *testing.M) { pgtest.Main(m) }
+func TestMain(m *testing.M) {
+	code := m.Run()
+	pgtest.Stop()
+	mariatest.Stop()
+	os.Exit(code)
+}
 
 // server is a fresh PostgreSQL database with what the statements put into it:
 // our source, and a connection beside it.
