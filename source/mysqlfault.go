@@ -42,6 +42,9 @@ var manual = regexp.MustCompile(`; check the manual that corresponds to your .*?
 // that it is about.
 func mysqlSays(refused *mysql.MySQLError, sent string) (text string, at int) {
 	text = refused.Message
+	if refused.Number == duplicateColumn { // of our SELECT around the query
+		return "The query has two columns named " + strings.TrimPrefix(text, "Duplicate column name ") + ". Give one of them another name with AS.", 0
+	}
 	if found := manual.FindStringSubmatch(text); found != nil {
 		text = strings.TrimSuffix(text, found[0]) + " " + found[1]
 		line, err := strconv.Atoi(found[2])

@@ -162,21 +162,6 @@ func arrived(t *testing.T, r *offprint.Report, req offprint.Request) (became kin
 	return became, got
 }
 
-// put runs statements in UTC, with whatever the server takes.
-func put(t *testing.T, beside *sql.DB, statements ...string) {
-	t.Helper()
-	conn, err := beside.Conn(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	for _, s := range append([]string{"SET sql_mode = 'ALLOW_INVALID_DATES', time_zone = '+00:00', character_set_results = 'utf8mb4'"}, statements...) {
-		if _, err := conn.ExecContext(t.Context(), s); err != nil {
-			t.Fatalf("%s: %v", s, err)
-		}
-	}
-}
-
 // typesOf are the names that the server gives to types when a column is made
 // of any type that its manual or a plugin has.
 func typesOf(t *testing.T, beside *sql.DB) (names []string) {
