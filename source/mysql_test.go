@@ -26,11 +26,6 @@ import (
 func maria(t *testing.T, statements ...string) (url string, beside *sql.DB) {
 	t.Helper()
 	url = mariatest.URL(t)
-	return url, besideOf(t, url, statements...)
-}
-
-func besideOf(t *testing.T, url string, statements ...string) *sql.DB {
-	t.Helper()
 	address, socket, _ := strings.Cut(url, "?socket=")
 	beside, err := mariatest.Open(socket, path.Base(address))
 	if err != nil {
@@ -38,7 +33,7 @@ func besideOf(t *testing.T, url string, statements ...string) *sql.DB {
 	}
 	t.Cleanup(func() { beside.Close() })
 	put(t, beside, statements...)
-	return beside
+	return url, beside
 }
 
 // put runs statements in UTC, with whatever the server takes.
@@ -531,6 +526,26 @@ func TestHeadersDecideWhatTypesOfMySQLMean(t *testing.T) {
 	r := report(t, db, "/*---\ncolumns: {a: {as: bool}, b: {as: bool}, c: {as: text}, d: {as: text}, e: {as: bool}}\n---*/\nSELECT * FROM n")
 	if got, err := read(t, r, ask(t, r, "")); err != nil || got != "a|b|c|d|e\ntrue|false|abc|ff00|7\n" {
 		t.Errorf("%q, %v", got, err)
+	}
+}
+
+func TestTheWayToMySQLIsEncryptedAsTheURLSays(t *testing.T) {
+	address, _, _ := mysqlWire(t, "")
+	trusted := mariatest.Certificate(mariatest.URL(t))
+	for settings, want := range map[string]string{
+		"": "TLS", "?tls=preferred": "TLS", "?tls=false": "plain", "?tls=skip-verify": "TLS", "?ssl-mode=REQUIRED": "TLS", "?ssl-mode=DISABLED": "plain",
+		"?tls=true": "refused", "?tls=true&tls_ca=" + trusted: "TLS",
+	} {
+		db := open(t, source.Config{Name: "shop", URL: address + settings})
+		r := report(t, db, head+"SELECT IF(variable_value = '', 'plain', 'TLS') AS way FROM information_schema.session_status WHERE variable_name = 'SSL_CIPHER'")
+		got, err := read(t, r, ask(t, r, ""))
+		if want == "refused" {
+			if offprint.CodeOf(err) != offprint.SourceUnavailable || !strings.Contains(err.Error(), "certificate") {
+				t.Errorf("%s: %q, %v", settings, got, err)
+			}
+		} else if err != nil || got != "way\n"+want+"\n" {
+			t.Errorf("%s: %q, %v", settings, got, err)
+		}
 	}
 }
 

@@ -32,7 +32,9 @@ var (
 )
 
 func shapeOf(sql string) shape {
-	s := &scanner{query: &query{text: sql, end: len(sql), dialect: mysqlSQL}, open: -1}
+	bound := mysqlSQL
+	bound.ownBegins = "" // every ? is ours
+	s := &scanner{query: &query{text: sql, end: len(sql), dialect: bound}, open: -1}
 	sh := shape{end: len(sql)}
 	for first := true; s.at < s.end; {
 		at, last := s.at, s.last
@@ -160,8 +162,8 @@ func (s *mysqlSnapshot) query(st *statement, said []column) (*answer, error) {
 // estimate multiplies what the optimizer thinks it finds in each table of the
 // outermost query. That it cannot say is no error.
 func (s *mysqlSnapshot) estimate(sql string, values []driver.Value) (int64, error) {
-	estimated := 1.0
-	err := s.asked("EXPLAIN "+sql, values, func(rows driver.Rows) error {
+	estimated, known := 1.0, false
+	err := s.asked("EXPLAIN FORMAT=TRADITIONAL "+sql, values, func(rows driver.Rows) error {
 		names := rows.Columns()
 		cells := make([]driver.Value, len(names))
 		for {
@@ -173,6 +175,7 @@ func (s *mysqlSnapshot) estimate(sql string, values []driver.Value) (int64, erro
 				return err
 			}
 			if cell(cells, names, "id") == 1 {
+				known = true
 				estimated *= cell(cells, names, "rows")
 				if slices.Contains(names, "filtered") {
 					estimated *= cell(cells, names, "filtered") / 100
@@ -182,10 +185,10 @@ func (s *mysqlSnapshot) estimate(sql string, values []driver.Value) (int64, erro
 	})
 	var refused *mysql.MySQLError
 	switch {
-	case errors.As(err, &refused), estimated > 1e15:
-		return 0, nil
-	case err != nil:
+	case err != nil && !errors.As(err, &refused):
 		return 0, err
+	case err != nil, !known, estimated > 1e15:
+		return 0, nil
 	}
 	return int64(estimated), nil
 }
@@ -227,6 +230,7 @@ func (r *mysqlRows) read() (bool, error) {
 	case err == io.EOF:
 		return false, r.finish()
 	case err != nil:
+		r.snapshot.open = nil // nothing is left to be ended
 		return false, err
 	}
 	for i, cell := range r.cells {

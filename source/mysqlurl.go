@@ -62,7 +62,7 @@ func (c Config) mysqlSettings(d *mysql.Config, u *url.URL) error {
 		case "tls_ca":
 			authority = value
 		default:
-			return c.wrong("the URL has no setting " + name + "." + yaml.DidYouMean(name, []string{"tls", "tls_ca", "socket"}) + " There are tls, tls_ca and socket.")
+			return c.wrong("the URL has no setting " + name + "." + yaml.DidYouMean(name, []string{"tls", "tls_ca", "socket"}))
 		}
 	}
 	return c.mysqlTLS(d, u.Hostname(), encryption, authority)

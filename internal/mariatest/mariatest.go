@@ -13,6 +13,7 @@ package mariatest
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -25,8 +26,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"database/sql"
 
 	"github.com/go-sql-driver/mysql"
 )
@@ -90,7 +89,7 @@ func Start(ctx context.Context) (*Server, error) {
 }
 
 func (s *Server) make(ctx context.Context) error {
-	if err := s.own(); err != nil {
+	if err := errors.Join(s.own(), s.certify()); err != nil {
 		return err
 	}
 	install := s.command("mariadb-install-db", "--no-defaults", "--datadir="+s.dir+"/data", "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve")
@@ -145,6 +144,7 @@ func (s *Server) Run(ctx context.Context) error {
 		return err
 	}
 	maria := s.command("mariadbd", "--no-defaults", "--datadir="+s.dir+"/data", "--socket="+s.socket(), "--pid-file="+s.dir+"/pid", "--skip-networking",
+		"--ssl-cert="+s.dir+"/cert.pem", "--ssl-key="+s.dir+"/key.pem",
 		"--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M", "--innodb-log-file-size=32M", "--max-connections=200", "--character-set-server=latin1")
 	maria.Stdout, maria.Stderr = log, log
 	s.done, s.quit = make(chan struct{}), make(chan syscall.Signal, 1)
