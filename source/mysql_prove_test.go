@@ -58,7 +58,7 @@ func TestProveAMillionRowsOfMySQLStayFlat(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	close(stop)
 	<-stopped
-	above := float64(peak.Load()-idle) / (1 << 20)
+	above := (float64(peak.Load()) - float64(idle)) / (1 << 20)
 	t.Logf("%d rows of 10 columns in %.1f s (%.1f s of CPU): %.0f rows/s, %.1f allocations a row, %.1f MB above idle", rows, took.Seconds(), worked.Seconds(), float64(rows)/took.Seconds(), float64(after.Mallocs-before.Mallocs)/float64(rows), above)
 	if rows != 1_000_000 || above > 64 {
 		t.Errorf("%d rows, %.1f MB above idle, want 64 at most", rows, above)

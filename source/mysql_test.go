@@ -372,16 +372,19 @@ func TestTheLimitsOfMySQLAreRespected(t *testing.T) {
 }
 
 // What the server is set to otherwise changes nothing: where strings end, how
-// many rows there are, and how long an aggregated text is.
+// many rows there are, how long an aggregated text is, and how
+// long a reader may think.
 func TestSettingsOfMySQLChangeNoReport(t *testing.T) {
 	address, beside := maria(t, `CREATE TABLE n (n int)`, `INSERT INTO n VALUES (1), (2)`)
 	global(t, beside, "sql_mode", "'ORACLE,NO_BACKSLASH_ESCAPES'")
 	global(t, beside, "sql_select_limit", "1")
 	global(t, beside, "group_concat_max_len", "4")
 	global(t, beside, "time_zone", "'+05:00'")
+	global(t, beside, "net_write_timeout", "1")
+	global(t, beside, "wait_timeout", "7")
 	r := report(t, open(t, source.Config{Name: "shop", URL: address}), "/*---\nparameters: {x: {type: text}}\n---*/\n"+
-		`SELECT 'it\'s' AS a, "b" AS b, :x AS x, (SELECT GROUP_CONCAT(seq) FROM seq_1_to_5) AS g FROM n`)
-	if got, err := read(t, r, ask(t, r, `x="c"`)); err != nil || got != "a|b|x|g\nit's|b|c|1,2,3,4,5\nit's|b|c|1,2,3,4,5\n" {
+		`SELECT 'it\'s' AS a, "b" AS b, :x AS x, (SELECT GROUP_CONCAT(seq) FROM seq_1_to_5) AS g, @@net_write_timeout >= 86400 AND @@wait_timeout >= 3600 AS patient FROM n`)
+	if got, err := read(t, r, ask(t, r, `x="c"`)); err != nil || got != "a|b|x|g|patient\nit's|b|c|1,2,3,4,5|1\nit's|b|c|1,2,3,4,5|1\n" {
 		t.Errorf("%q, %v", got, err)
 	}
 }
