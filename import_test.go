@@ -27,6 +27,7 @@ var arrows = map[string]string{
 	"internal/format/xlsx":  ". internal/format/look",
 	"internal/identity":     ". jose http",
 	"internal/ledger":       ". sql river",
+	"internal/mariatest":    "sql",
 	"internal/pgtest":       "sql",
 	"internal/yaml":         ". yaml",
 	"internal/web":          ". internal/desk internal/identity http",
@@ -36,6 +37,7 @@ var arrows = map[string]string{
 // to use one does without it.
 var addresses = map[string]string{
 	"database/sql":                  "sql",
+	"github.com/go-sql-driver/":     "sql",
 	"github.com/jackc/pgx/":         "sql",
 	"modernc.org/sqlite":            "sql",
 	"github.com/riverqueue/":        "river",

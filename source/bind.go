@@ -102,12 +102,14 @@ func fallsAway(inside []piece, given func(name string) bool) bool {
 }
 
 // A binder gives every value one number, wherever it stands: PostgreSQL would
-// otherwise not see that two date_trunc(:unit, day) are the same.
+// otherwise not see that two date_trunc(:unit, day) are the same. Where the
+// database knows no numbers, a value is sent for each place.
 type binder struct {
 	*query
 	req       offprint.Request
 	numbers   map[string]int
 	lists     map[string]int // how many values of a parameter stand in IN
+	lengths   []int          // of the lists among args
 	args      []arg
 	typesOnly bool
 }
@@ -133,11 +135,15 @@ func (b *binder) placeholders(p piece) (string, error) {
 		return "NULL", nil
 	}
 	var all []string
+	before := len(b.args)
 	for i, one := range list {
 		a.value = one
 		all = append(all, b.number(p, a, "#"+strconv.Itoa(i)))
 	}
 	b.lists[p.name] = len(list)
+	if len(b.args) > before {
+		b.lengths = append(b.lengths, len(list))
+	}
 	return strings.Join(all, ", "), nil
 }
 
@@ -147,12 +153,12 @@ func (b *binder) number(p piece, a arg, item string) string {
 		key += "?"
 	}
 	n, ok := b.numbers[key]
-	if !ok {
+	if !ok || b.dialect.positional {
 		b.args = append(b.args, a)
 		n = len(b.args)
 		b.numbers[key] = n
 	}
-	return b.dialect.placeholder + strconv.Itoa(n)
+	return b.dialect.placeholder(n, a)
 }
 
 // tooLong names the lists with which the statement has more values than the
@@ -162,10 +168,10 @@ func (b *binder) tooLong() (fields []offprint.Field) {
 		return nil
 	}
 	room := b.dialect.mostValues - len(b.args)
-	for _, n := range b.lists {
+	for _, n := range b.lengths {
 		room += n
 	}
-	most := share(slices.Sorted(maps.Values(b.lists)), room)
+	most := share(slices.Sorted(slices.Values(b.lengths)), room)
 	for _, name := range slices.Sorted(maps.Keys(b.lists)) {
 		if b.lists[name] > most {
 			fields = append(fields, offprint.Field{Pointer: "#/parameters/" + name, Detail: fmt.Sprintf("At most %d values.", most)})

@@ -47,7 +47,7 @@ func (h *header) query(e yaml.Entry) *query {
 		return nil
 	}
 	at := h.Place(e).Position
-	return &query{file: h.File, text: text, end: len(text), traced: traceOf(text, h.text, offset(h.text, h.Above+at.Line, at.Column))}
+	return &query{file: h.File, text: text, end: len(text), traced: traceOf(text, h.text, offsetAt(h.text, h.Above+at.Line, at.Column))}
 }
 
 // A trace leads from what YAML read to where it is written: escapes, quotes
@@ -87,8 +87,8 @@ func traceOf(read, file string, from int) *trace {
 	return t
 }
 
-// offset is the place of a line and a column, both from 1.
-func offset(text string, line, column int) (at int) {
+// offsetAt is the place of a line and a column, both from 1.
+func offsetAt(text string, line, column int) (at int) {
 	for range line - 1 {
 		end := strings.IndexByte(text[at:], '\n')
 		if end < 0 {

@@ -13,7 +13,7 @@ import (
 // A Config says where a database is and what may be asked of it.
 type Config struct {
 	Name            string
-	URL             string        // postgres://user@host/database, sqlite:FILE
+	URL             string        // postgres://user@host/database, mysql://user@host/database, sqlite:FILE
 	MaxConnections  int           // runs that may read at a time; 0: 4
 	FirstRowTimeout time.Duration // 0: 30 minutes
 	Timeout         time.Duration // of all that a run reads; 0: 24 hours
@@ -64,7 +64,7 @@ type fault struct {
 // called from another goroutine.
 type snapshot interface {
 	asOf() time.Time
-	// describe prepares only.
+	// describe prepares only; no columns: they are not known before it runs.
 	describe(s *statement) ([]offprint.Column, error)
 	// estimate says of how many rows the answer would be, without asking for
 	// them; known is false where the database does not tell.
@@ -115,10 +115,12 @@ func Open(c Config) (*Database, error) {
 	switch scheme {
 	case "postgres", "postgresql":
 		db.engine, err = openPostgres(c)
+	case "mysql", "mariadb":
+		db.engine, err = openMySQL(c, zone)
 	case "sqlite":
 		db.engine, err = openSQLite(c, strings.TrimPrefix(rest, "//"), zone)
 	default:
-		err = c.wrong("the URL begins with neither postgres:// nor sqlite:. Write postgres://user:password@host/database or sqlite:FILE.")
+		err = c.wrong("the URL begins with neither postgres:// nor mysql:// nor sqlite:. Write postgres://user:password@host/database, mysql://user:password@host/database or sqlite:FILE.")
 	}
 	if err != nil {
 		return nil, err

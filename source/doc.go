@@ -15,7 +15,7 @@
 // them (header.go, columns.go, then scan.go over the query). What comes out is
 // an offprint.Report whose source binds the parameters (bind.go) and reads
 // rows, or a parameter's options (choices.go), from a [Database] in one
-// read-only snapshot (session.go), which is
-// PostgreSQL (postgres.go) or SQLite (sqlite.go). Parameters are always bound,
-// never pasted into the text.
+// read-only snapshot (session.go), which is PostgreSQL (postgres.go), MySQL and
+// MariaDB (mysql.go) or SQLite (sqlite.go). Parameters are always bound, never
+// pasted into the text.
 package source

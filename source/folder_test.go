@@ -206,8 +206,10 @@ func TestWhereAskersHaveTenantsABlindQueryIsAProblem(t *testing.T) {
 
 func TestCheckAsksTheDatabaseAboutEveryCombination(t *testing.T) {
 	postgres, _ := server(t, `CREATE TABLE orders (n int, region text)`)
+	url, _ := maria(t, `CREATE TABLE orders (n int, region text)`)
 	databases := map[string]*source.Database{
 		"PostgreSQL": postgres,
+		"MySQL":      open(t, source.Config{Name: "shop", URL: url}),
 		"SQLite":     shop(t, `CREATE TABLE orders (n INTEGER, region TEXT)`),
 	}
 	for name, db := range databases {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"os"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -17,11 +18,17 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/offprint/offprint"
+	"github.com/offprint/offprint/internal/mariatest"
 	"github.com/offprint/offprint/internal/pgtest"
 	"github.com/offprint/offprint/source"
 )
 
-func TestMain(m *testing.M) { pgtest.Main(m) }
+func TestMain(m *testing.M) {
+	code := m.Run()
+	pgtest.Stop()
+	mariatest.Stop()
+	os.Exit(code)
+}
 
 // server is a fresh PostgreSQL database with what the statements put into it:
 // our source, and a connection beside it.
@@ -330,6 +337,14 @@ func wire(t *testing.T) (address string, garble func(n int32), cut func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	host, garble, cut := tap(t, fmt.Sprintf("%s/.s.PGSQL.%d", direct.Host, direct.Port), "?\x00\x00\x00\x04")
+	u := url.URL{Scheme: "postgres", User: url.User(direct.User), Host: host, Path: direct.Database, RawQuery: "sslmode=disable"}
+	return u.String(), garble, cut
+}
+
+// tap is a way to a socket by TCP, which can put in what is no answer.
+func tap(t *testing.T, socket, nonsense string) (host string, garble func(n int32), cut func()) {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -343,7 +358,7 @@ func wire(t *testing.T) (address string, garble func(n int32), cut func()) {
 			if err != nil {
 				return
 			}
-			there, err := net.Dial("unix", fmt.Sprintf("%s/.s.PGSQL.%d", direct.Host, direct.Port))
+			there, err := net.Dial("unix", socket)
 			if err != nil {
 				here.Close()
 				continue
@@ -351,11 +366,10 @@ func wire(t *testing.T) (address string, garble func(n int32), cut func()) {
 			ends <- here
 			ends <- there
 			go func() { io.Copy(there, here); there.Close() }()
-			go func() { io.Copy(&noise{here, &noisy}, there); here.Close() }()
+			go func() { io.Copy(&noise{here, &noisy, nonsense}, there); here.Close() }()
 		}
 	}()
-	u := url.URL{Scheme: "postgres", User: url.User(direct.User), Host: listener.Addr().String(), Path: direct.Database, RawQuery: "sslmode=disable"}
-	return u.String(), noisy.Store, func() {
+	return listener.Addr().String(), noisy.Store, func() {
 		listener.Close()
 		for {
 			select {
@@ -368,10 +382,11 @@ func wire(t *testing.T) (address string, garble func(n int32), cut func()) {
 	}
 }
 
-// noise writes once, before what comes next, what is no message of PostgreSQL.
+// noise writes once, before what comes next, what is no message of the server.
 type noise struct {
 	io.Writer
-	in *atomic.Int32 // so many writes; 0: never
+	in       *atomic.Int32 // so many writes; 0: never
+	nonsense string
 }
 
 func (n *noise) Write(p []byte) (int, error) {
@@ -380,7 +395,7 @@ func (n *noise) Write(p []byte) (int, error) {
 		n.in.Add(-1)
 	}
 	if left == 1 {
-		if _, err := n.Writer.Write([]byte("?\x00\x00\x00\x04")); err != nil {
+		if _, err := io.WriteString(n.Writer, n.nonsense); err != nil {
 			return 0, err
 		}
 	}

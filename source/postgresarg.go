@@ -127,7 +127,7 @@ func (p *postgres) fault(err error, sent string) fault {
 	var refused *pgconn.PgError
 	switch {
 	case errors.As(err, &refused):
-	case lost(err):
+	case lost(err, pgconn.ErrConnClosed):
 		return fault{code: offprint.SourceUnavailable}
 	default:
 		return fault{}
@@ -147,12 +147,12 @@ func (p *postgres) fault(err error, sent string) fault {
 }
 
 // lost tells whether an error is of the network, or of a connection that ended.
-// All else that PostgreSQL did not say is ours: trying again would not mend it.
-func lost(err error) bool {
+// All else that the database did not say is ours: trying again would not mend it.
+func lost(err error, drivers ...error) bool {
 	var network net.Error
-	return errors.As(err, &network) || slices.ContainsFunc([]error{
-		errNoConnection, pgconn.ErrConnClosed, net.ErrClosed, io.EOF, io.ErrUnexpectedEOF,
-	}, func(end error) bool { return errors.Is(err, end) })
+	return errors.As(err, &network) || slices.ContainsFunc(append(drivers,
+		errNoConnection, net.ErrClosed, io.EOF, io.ErrUnexpectedEOF,
+	), func(end error) bool { return errors.Is(err, end) })
 }
 
 // byteAt is the byte, from 1, of a character that is counted from 1.

@@ -73,13 +73,16 @@ func binaryKind(oid uint32) (offprint.Kind, decoder) {
 
 func textValue(b []byte) offprint.Value { return offprint.TextValue(shared(b)).Valid() }
 
-// float4Value has the digits that PostgreSQL would print: 0.1, not 0.10000000149011612.
 func float4Value(b []byte) offprint.Value {
+	return shortFloat(math.Float32frombits(binary.BigEndian.Uint32(b)))
+}
+
+// shortFloat has the digits that the database would print: 0.1, not 0.10000000149011612.
+func shortFloat(v float32) offprint.Value {
 	var digits [32]byte
-	short := strconv.AppendFloat(digits[:0], float64(math.Float32frombits(binary.BigEndian.Uint32(b))), 'g', -1, 32)
-	f, err := strconv.ParseFloat(string(short), 64)
+	f, err := strconv.ParseFloat(string(strconv.AppendFloat(digits[:0], float64(v), 'g', -1, 32)), 64)
 	if err != nil {
-		f = float64(math.Float32frombits(binary.BigEndian.Uint32(b)))
+		f = float64(v)
 	}
 	return offprint.FloatValue(f)
 }

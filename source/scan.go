@@ -119,11 +119,13 @@ func (s *scanner) step() {
 	switch {
 	case space(c):
 		s.at++
-	case s.starts("--"):
+	case s.dialect.comments(s.rest()):
 		s.at += s.dialect.lineEnd(s.rest())
 	case s.starts("/*"):
 		s.comment()
-	case c == '\'', c == '"', c == '`' && s.dialect.backticks:
+	case c == '\'', c == '"':
+		s.quoted(c, s.dialect.backslashes)
+	case c == '`' && s.dialect.backticks:
 		s.quoted(c, false)
 	case s.dialect.dollarStrings && c == '$' && s.dollar():
 	case s.starts("::"):
@@ -164,6 +166,9 @@ func (d dialect) lineEnd(text string) int {
 
 func (s *scanner) comment() {
 	begin, depth := s.at, 0
+	if s.dialect.runsComments && (s.starts("/*!") || s.starts("/*M!")) {
+		s.wrong(s.at, "%s runs what stands in this comment. Write it without /*! and */.", s.dialect.name)
+	}
 	for s.at < s.end {
 		switch {
 		case s.starts("/*") && (depth == 0 || s.dialect.nested):
@@ -425,7 +430,7 @@ func (s *scanner) use(p piece) use {
 func skipBlank(text string, d dialect) string {
 	for {
 		text = strings.TrimLeft(text, " \t\n\v\f\r")
-		if !strings.HasPrefix(text, "--") {
+		if !d.comments(text) {
 			return text
 		}
 		text = text[d.lineEnd(text):]

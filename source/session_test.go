@@ -11,15 +11,24 @@ import (
 	"github.com/offprint/offprint/source"
 )
 
-// both are a PostgreSQL and an SQLite with a table n of one row, of which two
-// runs may read at a time; and a way to write into it.
-func both(t *testing.T) map[string]func(t *testing.T) (db *source.Database, write func(sql string)) {
+// each is a database of each kind with a table n of one row, of which two runs
+// may read at a time; and a way to write into it.
+func each(t *testing.T) map[string]func(t *testing.T) (db *source.Database, write func(sql string)) {
 	return map[string]func(t *testing.T) (*source.Database, func(string)){
 		"PostgreSQL": func(t *testing.T) (*source.Database, func(string)) {
 			_, beside := server(t, `CREATE TABLE n (n int)`, `INSERT INTO n VALUES (1)`)
 			db := open(t, source.Config{Name: "shop", URL: beside.Config().ConnString(), MaxConnections: 2})
 			return db, func(sql string) {
 				if _, err := beside.Exec(t.Context(), sql); err != nil {
+					t.Error(err)
+				}
+			}
+		},
+		"MySQL": func(t *testing.T) (*source.Database, func(string)) {
+			url, beside := maria(t, `CREATE TABLE n (n INTEGER)`, `INSERT INTO n VALUES (1)`)
+			db := open(t, source.Config{Name: "shop", URL: url, MaxConnections: 2})
+			return db, func(sql string) {
+				if _, err := beside.ExecContext(t.Context(), sql); err != nil {
 					t.Error(err)
 				}
 			}
@@ -34,7 +43,7 @@ func both(t *testing.T) map[string]func(t *testing.T) (db *source.Database, writ
 }
 
 func TestPartsReadOneSnapshotUnlessItIsOff(t *testing.T) {
-	for name, make := range both(t) {
+	for name, make := range each(t) {
 		for snapshot, want := range map[string]string{"on": "[1 1]", "off": "[1 2]"} {
 			t.Run(name+" "+snapshot, func(t *testing.T) {
 				db, write := make(t)
@@ -62,7 +71,7 @@ func TestPartsReadOneSnapshotUnlessItIsOff(t *testing.T) {
 }
 
 func TestListsThatAreTooLongAreRefusedByName(t *testing.T) {
-	limits := map[string]int{"PostgreSQL": 65535, "SQLite": 32766}
+	limits := map[string]int{"PostgreSQL": 65535, "MySQL": 65535, "SQLite": 32766}
 	list := func(n int) []any {
 		all := make([]any, n)
 		for i := range all {
@@ -70,7 +79,7 @@ func TestListsThatAreTooLongAreRefusedByName(t *testing.T) {
 		}
 		return all
 	}
-	for name, begin := range both(t) {
+	for name, begin := range each(t) {
 		t.Run(name, func(t *testing.T) {
 			db, _ := begin(t)
 			limit := limits[name]
@@ -101,7 +110,7 @@ func TestListsThatAreTooLongAreRefusedByName(t *testing.T) {
 }
 
 func TestAPartMayBePassedOver(t *testing.T) {
-	for name, make := range both(t) {
+	for name, make := range each(t) {
 		t.Run(name, func(t *testing.T) {
 			db, _ := make(t)
 			r := report(t, db, head+"WITH RECURSIVE x(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM x WHERE n < 1000) SELECT n FROM x\n/*---\npart: after\n---*/\nSELECT n FROM n")
@@ -128,7 +137,7 @@ func TestAPartMayBePassedOver(t *testing.T) {
 }
 
 func TestManyMayReadAtOnce(t *testing.T) {
-	for name, make := range both(t) {
+	for name, make := range each(t) {
 		t.Run(name, func(t *testing.T) {
 			db, _ := make(t)
 			r := report(t, db, head+"WITH RECURSIVE x(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM x WHERE n < 3) SELECT n FROM x")
@@ -149,7 +158,7 @@ func TestManyMayReadAtOnce(t *testing.T) {
 }
 
 func TestADatabaseConnectsOnlyWhenAsked(t *testing.T) {
-	for _, url := range []string{"postgres://test@127.0.0.1:1/shop", "sqlite:/nowhere/shop.db"} {
+	for _, url := range []string{"postgres://test@127.0.0.1:1/shop", "mysql://test@127.0.0.1:1/shop", "sqlite:/nowhere/shop.db"} {
 		db := open(t, source.Config{Name: "shop", URL: url})
 		if db.Name() != "shop" {
 			t.Error(db.Name())

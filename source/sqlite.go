@@ -18,27 +18,19 @@ import (
 type sqlite struct {
 	file  string
 	zone  *time.Location // in which times without a zone are stored
-	slots chan struct{}
-	done  sync.Once
+	slots *slots
 }
 
 func openSQLite(c Config, file string, zone *time.Location) (*sqlite, error) {
 	if file == "" || strings.HasPrefix(file, ":") || strings.ContainsRune(file, 0) {
 		return nil, c.wrong("the URL names no file. Write sqlite:data/shop.db.")
 	}
-	return &sqlite{file: file, zone: zone, slots: make(chan struct{}, c.MaxConnections)}, nil
+	return &sqlite{file: file, zone: zone, slots: newSlots(c.MaxConnections)}, nil
 }
 
 func (q *sqlite) dialect() dialect { return sqliteSQL }
 
-// close waits for the runs that still read.
-func (q *sqlite) close() {
-	q.done.Do(func() {
-		for range cap(q.slots) {
-			q.slots <- struct{}{}
-		}
-	})
-}
+func (q *sqlite) close() { q.slots.close() }
 
 func (q *sqlite) prologue(*time.Location) string { return "" }
 
@@ -64,10 +56,8 @@ type sqliteSnapshot struct {
 }
 
 func (q *sqlite) begin(ctx context.Context, o opening) (snapshot, error) {
-	select {
-	case q.slots <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	if err := q.slots.take(ctx); err != nil {
+		return nil, err
 	}
 	conn, err := openSQLiteFile(q.file)
 	if err == nil && o.held {
@@ -77,7 +67,7 @@ func (q *sqlite) begin(ctx context.Context, o opening) (snapshot, error) {
 		}
 	}
 	if err != nil {
-		<-q.slots
+		q.slots.give()
 		return nil, err
 	}
 	return &sqliteSnapshot{sqlite: q, conn: conn, at: time.Now().UTC(), ending: make(chan struct{})}, nil
@@ -122,7 +112,7 @@ func (s *sqliteSnapshot) end(bool) {
 	s.interrupter.Wait()
 	s.finish()
 	s.conn.close()
-	<-s.slots
+	s.slots.give()
 }
 
 func (s *sqliteSnapshot) finish() {

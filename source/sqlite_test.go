@@ -55,10 +55,15 @@ func report(t *testing.T, db *source.Database, text string) *offprint.Report {
 	return d.Report()
 }
 
-// ask makes a request out of what somebody sent.
+// ask makes a request out of what somebody in Berlin sent.
 func ask(t *testing.T, r *offprint.Report, sent string) offprint.Request {
 	t.Helper()
-	zone, err := time.LoadLocation("Europe/Berlin")
+	return askFrom(t, r, "Europe/Berlin", sent)
+}
+
+func askFrom(t *testing.T, r *offprint.Report, place, sent string) offprint.Request {
+	t.Helper()
+	zone, err := time.LoadLocation(place)
 	if err != nil {
 		t.Fatal(err)
 	}

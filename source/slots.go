@@ -1,0 +1,34 @@
+package source
+
+import (
+	"context"
+	"sync"
+)
+
+// slots let so many runs read at a time.
+type slots struct {
+	taken chan struct{}
+	done  sync.Once
+}
+
+func newSlots(n int) *slots { return &slots{taken: make(chan struct{}, n)} }
+
+func (s *slots) take(ctx context.Context) error {
+	select {
+	case s.taken <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *slots) give() { <-s.taken }
+
+// close waits for the runs that still read.
+func (s *slots) close() {
+	s.done.Do(func() {
+		for range cap(s.taken) {
+			s.taken <- struct{}{}
+		}
+	})
+}
