@@ -54,6 +54,9 @@ func (d *Definition) prepare(s snapshot, p *part, st *statement) Problems {
 		}
 		return Problems{st.problem(f.at-1, f.text)}
 	}
+	if columns == nil { // only its rows tell
+		return nil
+	}
 	var problems Problems
 	if told := p.lay(slices.Clone(columns), ""); told != nil {
 		problems = append(problems, st.problem(-1, told.Detail))

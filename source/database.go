@@ -13,17 +13,24 @@ import (
 // A Config says where a database is and what may be asked of it.
 type Config struct {
 	Name            string
-	URL             string        // postgres://user@host/database, sqlite:FILE
+	URL             string        // postgres://user@host/database, sqlite:FILE, https://host/path
 	MaxConnections  int           // runs that may read at a time; 0: 4
 	FirstRowTimeout time.Duration // 0: 30 minutes
 	Timeout         time.Duration // of all that a run reads; 0: 24 hours
 	TimeZone        string        // IANA: in which it keeps times without a zone; empty: UTC
+
+	// Of https:// and http:// only.
+	Secret       string            // requests say who asks, signed with it; of 32 bytes at least
+	Headers      map[string]string // sent with every request
+	AllowPrivate bool              // it may be on an address that is not the internet's
 }
 
-// A Database is one configured source of rows. It connects when it is first
+// A Database is one configured source of rows, or an HTTP service that is one.
+// It connects when it is first
 // asked, is only ever read from, and is safe for use by many goroutines.
 type Database struct {
 	name     string
+	noun     string // database or service, in sentences
 	firstRow time.Duration
 	timeout  time.Duration
 	engine   engine
@@ -100,7 +107,7 @@ func Open(c Config) (*Database, error) {
 	if c.MaxConnections == 0 {
 		c.MaxConnections = defaultConnections
 	}
-	db := &Database{name: c.Name, firstRow: c.FirstRowTimeout, timeout: c.Timeout}
+	db := &Database{name: c.Name, noun: "database", firstRow: c.FirstRowTimeout, timeout: c.Timeout}
 	if db.firstRow == 0 {
 		db.firstRow = defaultFirstRow
 	}
@@ -108,13 +115,20 @@ func Open(c Config) (*Database, error) {
 		db.timeout = defaultTimeout
 	}
 	scheme, rest, _ := strings.Cut(c.URL, ":")
+	service := scheme == "https" || scheme == "http"
+	if err := c.noService(); !service && err != nil {
+		return nil, err
+	}
 	switch scheme {
 	case "postgres", "postgresql":
 		db.engine, err = openPostgres(c)
 	case "sqlite":
 		db.engine, err = openSQLite(c, strings.TrimPrefix(rest, "//"), zone)
+	case "https", "http":
+		db.noun = "service"
+		db.engine, err = openService(c, zone)
 	default:
-		err = c.wrong("the URL begins with neither postgres:// nor sqlite:. Write postgres://user:password@host/database or sqlite:FILE.")
+		err = c.wrong("the URL begins with neither postgres:// nor sqlite: nor https://. Write postgres://user:password@host/database, sqlite:FILE or https://host/path.")
 	}
 	if err != nil {
 		return nil, err

@@ -1,6 +1,9 @@
 package source
 
-import "regexp"
+import (
+	"math"
+	"regexp"
+)
 
 // A dialect is what the scanner has to know of a database's SQL so that it
 // takes no part of a string, a comment or a name for a parameter.
@@ -17,6 +20,8 @@ type dialect struct {
 	ownBegins     string         // bytes that one of them begins with
 	placeholder   string         // before a parameter's number
 	mostValues    int            // that a statement may have
+	request       bool           // no SQL at all: GET /path?name=:parameter
+	signed        bool           // with every request goes who asks, in words that the source can trust
 }
 
 var (
@@ -30,4 +35,5 @@ var (
 		newlines: "\n", placeholder: "?", mostValues: 32766,
 		ownBegins: "?$@#:", own: regexp.MustCompile(`^(?:\?\w*|[$@#:][$\w\x{80}-\x{10FFFF}]+)`),
 	}
+	httpRequest = dialect{name: "HTTP", request: true, mostValues: math.MaxInt}
 )

@@ -34,6 +34,7 @@ type piece struct {
 	kinds offprint.ParamType
 	many  bool
 	use   use
+	key   string // of a list in a request: the name that each value is given
 }
 
 type pieceKind int
@@ -52,10 +53,16 @@ const (
 	plainUse use = iota
 	inUse        // alone in IN ( ): a list expands
 	nullUse      // before IS NULL: nothing there tells its type
+	pathUse      // in the path of a request
+	queryUse     // in what a request asks below its ?
 )
 
 // scan cuts the query into pieces and notes what is wrong with it.
 func (q *query) scan(params []offprint.Parameter) {
+	if q.dialect.request {
+		q.scanRequest(params)
+		return
+	}
 	s := &scanner{query: q, params: params, at: q.begin, from: q.begin, open: -1}
 	for s.at < q.end {
 		s.step()

@@ -154,12 +154,12 @@ func TestWhatSQLiteWouldTakeForNullIsNotAsked(t *testing.T) {
 // written, and a problem points into the text.
 func FuzzScan(f *testing.F) {
 	for _, seed := range []string{
-		"SELECT :a [[ WHERE x = :b ]] -- '", `E'\'' $$ :a $x$ [[`, "[x] ]] `y` /* /* */", `\[[1]] ARRAY[[1]]`, ":p.start::date", "ü:a'", "$1 ? @x", "IN (:l)", "\\",
+		"SELECT :a [[ WHERE x = :b ]] -- '", `E'\'' $$ :a $x$ [[`, "GET /a/:a?x=:b[[&l=:l]]\n&y=%20", "[x] ]] `y` /* /* */", `\[[1]] ARRAY[[1]]`, ":p.start::date", "ü:a'", "$1 ? @x", "IN (:l)", "\\",
 	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		for _, d := range []dialect{postgresSQL, sqliteSQL} {
+		for _, d := range []dialect{postgresSQL, sqliteSQL, httpRequest} {
 			q := scanned(text, d)
 			var all strings.Builder
 			for _, p := range q.pieces {
