@@ -29,7 +29,7 @@ type serviceTable struct {
 type rowReader func(*serviceTable) (bool, error)
 
 func newServiceTable(said []column, zone *time.Location) *serviceTable {
-	t := &serviceTable{said: said, zone: zone, places: map[string]int{}}
+	t := &serviceTable{said: said, zone: zone, places: map[string]int{}, row: offprint.Row{}} // nil would be the end
 	for _, c := range said {
 		t.add(c.Name)
 	}
