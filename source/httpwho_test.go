@@ -80,6 +80,41 @@ func TestARequestSaysWhoAsksAndASharedSecretProvesIt(t *testing.T) {
 	}
 }
 
+// The documentation's own program knows who asks, and nobody else.
+func TestWhatTheDocumentationVerifies(t *testing.T) {
+	page, err := os.ReadFile("../docs/http.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, program, _ := strings.Cut(string(page), "```python\n")
+	program, _, _ = strings.Cut(program, "```")
+	header := ""
+	db := service(t, func(w http.ResponseWriter, r *http.Request) {
+		header = r.Header.Get("Authorization")
+		says(ndjson, "")(w, r)
+	}, signed)
+	r := report(t, db, head+"GET /x")
+	if _, err := read(t, r, ask(t, r, "")); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ header, secret, audience, want string }{
+		{header, secret, "erp", "user_7 acme"},
+		{header, "x" + secret[1:], "erp", "None"},
+		{header, secret, "other", "None"},
+		{header[:len(header)-2], secret, "erp", "None"},
+		{"Bearer nonsense", secret, "erp", "None"},
+		{"", secret, "erp", "None"},
+	} {
+		cmd := exec.Command("/usr/bin/python3", "-c", program+`
+import sys
+who = asker(sys.argv[1], sys.argv[2].encode(), sys.argv[3])
+print(who and who["sub"] + " " + who["tenant"])`, tt.header, tt.secret, tt.audience)
+		if out, err := cmd.CombinedOutput(); err != nil || strings.TrimSpace(string(out)) != tt.want {
+			t.Errorf("%q, %q: %v, %s", tt.header, tt.audience, err, out)
+		}
+	}
+}
+
 func TestASignedRequestKeepsTenantsApart(t *testing.T) {
 	for _, tt := range []struct {
 		header, request string
