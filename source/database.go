@@ -25,9 +25,9 @@ type Config struct {
 	AllowPrivate bool              // it may be on an address that is not the internet's
 }
 
-// A Database is one configured source of rows, or an HTTP service that is one.
-// It connects when it is first
-// asked, is only ever read from, and is safe for use by many goroutines.
+// A Database is one configured source of rows, or a service that is one over
+// HTTP. It connects when it is first asked, is only ever read from, and is safe
+// for use by many goroutines.
 type Database struct {
 	name     string
 	noun     string // database or service, in sentences

@@ -134,8 +134,10 @@ func unreached(err error) error {
 		err = asked.Err
 	}
 	if errors.Is(err, errPrivate) {
-		return &serviceError{code: offprint.PermissionDenied, cause: err,
-			text: "The address of the service is not one of the public internet. If it is meant to be, write allow_private: true for the source in the configuration."}
+		return &serviceError{
+			code: offprint.PermissionDenied, cause: err,
+			text: "The address of the service is not one of the public internet. If it is meant to be, write allow_private: true for the source in the configuration.",
+		}
 	}
 	return cutOff(err)
 }
