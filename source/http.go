@@ -165,7 +165,10 @@ func (r *serviceReading) finish() {
 
 // describe does not ask for the report: that may cost the service hours. It
 // looks whether somebody is there. Which columns there are, only rows tell.
-func (r *serviceReading) describe(*statement) ([]offprint.Column, error) {
+func (r *serviceReading) describe(st *statement) ([]offprint.Column, error) {
+	if _, err := st.call(); err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(r.ctx, dialTimeout)
 	defer cancel()
 	dial := r.dialer.DialContext

@@ -101,16 +101,19 @@ func (r *serviceReading) ask(st *statement, said []column) (*answer, error) {
 }
 
 func (r *serviceReading) request(st *statement) (*http.Request, error) {
-	target, err := st.target()
+	c, err := st.call()
 	if err != nil {
 		return nil, err
 	}
-	request, err := http.NewRequestWithContext(r.ctx, http.MethodGet, strings.TrimSuffix(r.base.String(), "/")+target, nil)
+	request, err := http.NewRequestWithContext(r.ctx, c.method, r.address(c), strings.NewReader(c.body))
 	if err != nil || request.URL.Host != r.base.Host {
 		return nil, errLeaves
 	}
 	request.Header = r.headers.Clone()
 	request.Header.Set("Accept", accepted)
+	if c.body != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
 	request.Header.Set("Accept-Encoding", "zstd, gzip")
 	if request.Header.Get("User-Agent") == "" {
 		request.Header.Set("User-Agent", "offprint")
@@ -124,6 +127,8 @@ func (r *serviceReading) request(st *statement) (*http.Request, error) {
 	}
 	return request, nil
 }
+
+func (h *service) address(c call) string { return strings.TrimSuffix(h.base.String(), "/") + c.target }
 
 // unreached is what came of a request that was not answered. The error of
 // net/http shows the whole address with the parameters in it, which belong to

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"encoding/json"
 	"strconv"
 	"strings"
 	"time"
@@ -8,10 +9,34 @@ import (
 	"github.com/offprint/offprint"
 )
 
-// A target is what a bound request asks for, below the URL of the source.
-func (s *statement) target() (string, error) {
-	text := strings.TrimPrefix(strings.TrimSpace(s.text), "GET")
-	path, asked, _ := strings.Cut(bare(text), "?")
+// A call is a bound request: what is asked for below the URL of the source,
+// and what is sent.
+type call struct {
+	method string
+	target string
+	body   string // JSON; empty for GET
+}
+
+func (s *statement) call() (c call, err error) {
+	text := s.text
+	for _, span := range s.spans {
+		if s.query.body > 0 && span.written >= s.query.body {
+			text, c.body = text[:span.sent], strings.TrimSpace(text[span.sent:])
+			break
+		}
+	}
+	if c.body != "" && !json.Valid([]byte(c.body)) {
+		return call{}, &serviceError{code: offprint.BadQuery, text: "What is sent is no JSON. Where something falls away its comma does too: write [[ , \"region\": :region ]]."}
+	}
+	text = strings.TrimSpace(text)
+	c.method = text[:span(text, letter)]
+	c.target, err = target(bare(text[len(c.method):]))
+	return c, err
+}
+
+// target is a path, and what is asked of it without what fell away.
+func target(text string) (string, error) {
+	path, asked, _ := strings.Cut(text, "?")
 	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || climbs(path) {
 		return "", errLeaves
 	}
@@ -27,9 +52,12 @@ func (s *statement) target() (string, error) {
 	return path + "?" + strings.Join(pairs, "&"), nil
 }
 
-// encoded is a parameter as it stands in an address. Nothing in it can end the
+// encoded is a parameter as it stands in a request. Nothing in it can end the
 // value it stands for.
 func (p *piece) encoded(value any) (string, error) {
+	if p.use == bodyUse {
+		return inJSON(value)
+	}
 	list, many := value.([]any)
 	if !many {
 		text := plain(value)
@@ -74,6 +102,28 @@ func plain(value any) string {
 		return v.UTC().Format(time.RFC3339Nano)
 	}
 	return value.(string)
+}
+
+// inJSON is a value as JSON: numbers and booleans as they are, a list as one.
+func inJSON(value any) (string, error) {
+	switch v := value.(type) {
+	case nil:
+		return "null", nil
+	case int64, bool, offprint.Value:
+		return plain(v), nil
+	case []any:
+		all := make([]string, len(v))
+		for i, one := range v {
+			text, err := inJSON(one)
+			if err != nil {
+				return "", err
+			}
+			all[i] = text
+		}
+		return "[" + strings.Join(all, ",") + "]", nil
+	}
+	text, err := json.Marshal(plain(value))
+	return string(text), err
 }
 
 // escape writes all but letters, digits and -._~ as % and two digits; a blank

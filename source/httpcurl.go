@@ -17,7 +17,7 @@ func (h *service) curls(d *Definition, req offprint.Request) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		target, err := st.target()
+		c, err := st.call()
 		if err != nil {
 			return "", d.db.told(offprint.BadQuery).Because(err)
 		}
@@ -28,7 +28,10 @@ func (h *service) curls(d *Definition, req offprint.Request) (string, error) {
 		for _, name := range slices.Sorted(maps.Keys(h.headers)) {
 			all.WriteString(` --header "` + name + ": $" + strings.ToUpper(strings.ReplaceAll(name, "-", "_")) + `"`)
 		}
-		all.WriteString(" " + inShell(strings.TrimSuffix(h.base.String(), "/")+target) + "\n")
+		if c.body != "" {
+			all.WriteString(" --header 'Content-Type: application/json' --data-raw " + inShell(c.body))
+		}
+		all.WriteString(" --request " + c.method + " " + inShell(h.address(c)) + "\n")
 	}
 	return all.String(), nil
 }

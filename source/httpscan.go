@@ -2,6 +2,7 @@ package source
 
 import (
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -14,15 +15,17 @@ import (
 //	GET /aging?as_of=:as_of
 //	[[ &region=:region ]]
 //
-// There are neither strings nor comments in it. White space is for the eye
-// where a line or a bracket ends; anywhere else it is a mistake.
+// There are neither strings nor comments in an address. White space is for the
+// eye where a line or a bracket ends; anywhere else it is a mistake. After POST
+// and an address comes an empty line, and then JSON.
 type requestScanner struct {
 	*scanner
-	method  bool // was read
-	asked   bool // past the ?
-	segment int  // where the present segment of the path begins
-	key     int  // where the present name=value begins
-	odd     bool // a character was complained of
+	method  string // once it was read
+	inBody  bool   // past the empty line
+	asked   bool   // past the ?
+	segment int    // where the present segment of the path begins
+	key     int    // where the present name=value begins
+	odd     bool   // a character was complained of
 }
 
 func (q *query) scanRequest(params []offprint.Parameter) {
@@ -43,15 +46,23 @@ func (q *query) scanRequest(params []offprint.Parameter) {
 func (s *requestScanner) step() {
 	c := s.text[s.at]
 	switch {
+	case s.inBody && c == '"':
+		s.quotedJSON()
+	case s.inBody && s.starts(`\[[`):
+		s.flush(s.at)
+		s.skip(1)
+		s.token("[", 2)
 	case space(c):
 		s.blank()
-	case !s.method:
+	case s.method == "":
 		s.begins()
 	case s.starts("[["):
 		s.openBlock()
 	case s.starts("]]"):
 		s.closeBlock()
 	case c == ':' && s.param():
+	case s.inBody:
+		s.token(string(rune(c)), 1)
 	default:
 		s.character(c)
 	}
@@ -59,15 +70,14 @@ func (s *requestScanner) step() {
 
 // begins reads the method and looks at where the path begins.
 func (s *requestScanner) begins() {
-	s.method = true
-	word := s.rest()[:span(s.rest(), func(c byte) bool { return !space(c) })]
-	if word != "GET" {
-		s.wrong(s.at, "A request begins with GET, as in GET /aging?as_of=:as_of.")
+	s.method = s.rest()[:span(s.rest(), func(c byte) bool { return !space(c) })]
+	if s.method != "GET" && s.method != "POST" {
+		s.wrong(s.at, "A request begins with GET, as in GET /aging?as_of=:as_of, or with POST.")
 		s.asked = true // whatever else is wrong with it follows from this
-		s.token("GET", len(word))
+		s.token("GET", len(s.method))
 		return
 	}
-	s.token("GET", len(word))
+	s.token(s.method, len(s.method))
 	path := strings.TrimLeft(s.rest(), " \t\n\v\f\r")
 	s.at = s.end - len(path)
 	s.segment = s.at
@@ -79,18 +89,45 @@ func (s *requestScanner) begins() {
 	}
 }
 
-// blank reads white space, which is dropped.
+// blank reads white space, which is dropped from an address.
 func (s *requestScanner) blank() {
 	begin := s.at
-	length := span(s.rest(), space)
-	s.at += length
-	if !s.method || s.at == s.end || strings.Contains(s.text[begin:s.at], "\n") {
+	s.at += span(s.rest(), space)
+	between := s.text[begin:s.at]
+	if s.method == "POST" && !s.inBody && emptyLine.MatchString(between) && s.at < s.end {
+		s.beginBody(begin)
+		return
+	}
+	if s.method == "" || s.inBody || s.at == s.end || strings.Contains(between, "\n") {
 		return
 	}
 	if s.starts("[[") || s.starts("]]") || strings.HasSuffix(s.text[s.begin:begin], "[[") || strings.HasSuffix(s.text[s.begin:begin], "]]") {
 		return
 	}
 	s.wrong(begin, "A blank cannot stand in an address. Write %%20 where one is meant, or go on in a new line.")
+}
+
+// emptyLine parts an address from the JSON below it.
+var emptyLine = regexp.MustCompile(`\n[ \t]*\n\s*`)
+
+func (s *requestScanner) beginBody(at int) {
+	if s.open >= 0 {
+		s.wrong(s.open, "This [[ does not close before the empty line. What is asked for and what is sent fall away on their own.")
+	}
+	s.at, at = at, s.at
+	s.endSegment()
+	s.flush(at)
+	s.at, s.query.body, s.inBody, s.asked = at, at, true, true
+}
+
+// quotedJSON reads a string of the body, in which nothing is a parameter.
+func (s *requestScanner) quotedJSON() {
+	begin := s.at
+	s.quoted('"', true)
+	inside := s.text[begin+1 : max(begin+1, s.at-1)]
+	if found := named.FindStringSubmatch(inside); found != nil && found[0] == inside && slices.ContainsFunc(s.params, func(d offprint.Parameter) bool { return d.Name == found[1] }) {
+		s.wrong(begin, "In quotes %s is the text itself. Without them it is the parameter, which brings quotes of its own.", inside)
+	}
 }
 
 // oddBytes have no place in an address as they are, nor has what is beyond ASCII.
@@ -131,7 +168,7 @@ func hexPair(text string) bool {
 // endSegment looks at a segment of the path as it is written; bind looks at
 // what it became.
 func (s *requestScanner) endSegment() {
-	if s.method && !s.asked && climbs(bare(s.text[s.segment:s.at])) {
+	if s.method != "" && !s.asked && climbs(bare(s.text[s.segment:s.at])) {
 		s.wrong(s.segment, "A path cannot hold . or .. between its slashes: it stays below the URL of the source.")
 	}
 }
@@ -162,7 +199,7 @@ func climbs(path string) bool {
 // param reads :name; false for a colon that means something else, as in
 // /items/7:export.
 func (s *requestScanner) param() bool {
-	if c := s.text[s.at-1]; letter(c) || digit(c) || c == ':' {
+	if c := s.text[s.at-1]; letter(c) || digit(c) || c == ':' && !s.inBody || c == '"' && s.inBody {
 		return false
 	}
 	found := named.FindStringSubmatch(s.rest())
@@ -175,10 +212,13 @@ func (s *requestScanner) param() bool {
 		p.text, p.field = ":"+p.name, ""
 	}
 	s.resolve(&p)
-	if s.asked {
+	switch {
+	case s.inBody:
+		p.use = bodyUse
+	case s.asked:
 		p.use = queryUse
 	}
-	if at >= 0 {
+	if at >= 0 && !s.inBody {
 		s.place(&p, s.params[at])
 	}
 	s.flush(s.at)

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -29,8 +30,16 @@ func TestWhatARequestMayBe(t *testing.T) {
 		{"several lines", "\nGET /a\n  ?x=:id\n  [[ &a=:a ]]\n", "\nGET /a\n  ?x=«:id»\n  [[ &a=«:a» ]]\n"},
 		{"quotes, which mean nothing", "GET /a?x=':a'&y=--:id", "GET /a?x='«:a»'&y=--«:id»"},
 		{"escapes", "GET /a%20b?x=%3A", "GET /a%20b?x=%3A"},
+		{"JSON below an address", "POST /a/:id\n  ?x=:a\n\n{\"a b\": :a, \"l\"::l, \"x\":true, \"\\\":a\": [1, [2] ] [[ , \"p\": :p.start ]]}", "POST /a/«:id»\n  ?x=«:a»\n\n{\"a b\": «:a», \"l\":«:l», \"x\":true, \"\\\":a\": [1, [2] ] [[ , \"p\": «:p.start» ]]}"},
+		{"lists of lists", "POST /a\n\n{\"a\": \\[[1], [2] ], \"b\": [ [1] ], \"e\": \"\"}", "POST /a\n\n{\"a\": [[1], [2] ], \"b\": [ [1] ], \"e\": \"\"}"},
+		{"an address alone", "POST /a\n\n", "POST /a\n\n"},
+		{"an empty line after GET", "GET /a\n\n?x=:id", "GET /a\n\n?x=«:id»"},
+		{"a parameter in quotes", "POST /a\n\n{\"a\": \":a\"}", "3:7: In quotes :a is the text itself."},
+		{"a string without an end", "POST /a\n\n{\"a: 1}", "3:2: This \" never closes."},
+		{"a block across the empty line", "POST /a[[/:a\n\n{} ]]", "1:8: This [[ does not close before the empty line."},
+		{"the folder above, and JSON", "POST /a/..\n\n{}", "1:9: A path cannot hold . or .."},
 		{"nothing", "\n ", "1:1: There is no request below the header. Write GET /path?name=:parameter."},
-		{"SQL", "SELECT 1 -- /x", "1:1: A request begins with GET, as in GET /aging?as_of=:as_of."},
+		{"SQL", "SELECT 1 -- /x", "1:1: A request begins with GET, as in GET /aging?as_of=:as_of, or with POST."},
 		{"another method", "DELETE /a", "1:1: A request begins with GET"},
 		{"a method alone", "GET", "1:4: What is asked for begins with /"},
 		{"an address of somebody else", "GET https://evil.example/a", "1:5: What is asked for begins with /"},
@@ -99,6 +108,14 @@ func TestWhatIsAskedStaysBelowTheURL(t *testing.T) {
 		{"dots in a query", "GET /o?a=:a", offprint.Params{"a": "../x"}, "/o?a=..%2Fx"},
 		{"what falls away makes a folder above", "GET /o/.[[-:a]].", nil, "bad_query"},
 		{"what falls away makes a host", "GET /[[-:a]]/evil.example", nil, "bad_query"},
+		{"JSON", "POST /o\n\n{\"a\": :a, \"id\": :id, \"l\": :l, \"p\": :p.start}", offprint.Params{"id": int64(7), "l": []any{"x", "y\n\n\""}, "p": offprint.Period{From: day, To: day}}, `/o{"a": null, "id": 7, "l": ["x","y\n\n\""], "p": "2026-01-31"}`},
+		{"JSON out of which something falls", "POST /o\n\n{\"id\": :id [[, \"a\": :a]]}", offprint.Params{"id": int64(7)}, `/o{"id": 7   }`},
+		{"a line that falls away above JSON", "POST /o?\n [[ a=:a ]]\n [[ &b=:id ]]\n\n{}", offprint.Params{"id": int64(7)}, "/o?b=7{}"},
+		{"JSON that is a parameter", "POST /o\n\n[[ :a ]]", offprint.Params{"a": "x"}, `/o"x"`},
+		{"JSON that falls away", "POST /o\n\n[[ :a ]]", nil, `/o`},
+		{"JSON that is none", "POST /o\n\n{\"id\": :id, [[\"a\": :a]]}", offprint.Params{"id": int64(7)}, "bad_query"},
+		{"JSON with a list of nothing", "POST /o\n\n:l", offprint.Params{"l": []any{}}, "/o[]"},
+		{"JSON with text that would be more", "POST /o\n\n{\"a\": :a}", offprint.Params{"a": "\", \"b\": \"</x>"}, `/o{"a": "\", \"b\": \"\u003c/x\u003e"}`},
 		{"the asker's claim climbs", "GET /t/:user.tenant", nil, "permission_denied"},
 	}
 	for _, tt := range tests {
@@ -108,10 +125,13 @@ func TestWhatIsAskedStaysBelowTheURL(t *testing.T) {
 			got := ""
 			st, err := q.bind(offprint.Request{Params: tt.params, Who: offprint.Identity{User: "u", Tenant: "../x"}})
 			if err == nil {
-				got, err = st.target()
+				var c call
+				c, err = st.call()
+				got = c.target + c.body
 			}
-			if err == errLeaves {
-				got = string(offprint.BadQuery)
+			var told *serviceError
+			if errors.As(err, &told) {
+				got = string(told.code)
 			} else if err != nil {
 				got = string(offprint.CodeOf(err))
 			}

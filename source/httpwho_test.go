@@ -2,6 +2,7 @@ package source_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -144,10 +145,14 @@ func TestAClaimThatIsMissingIsRefused(t *testing.T) {
 func TestTheRequestCanBePastedIntoAShell(t *testing.T) {
 	var asked []string
 	db := service(t, func(w http.ResponseWriter, r *http.Request) {
-		asked = append(asked, r.URL.String()+" "+r.Header.Get("Authorization")+" "+r.Header.Get("X-Api-Key"))
+		sent, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		asked = append(asked, r.Method+" "+r.URL.String()+" "+r.Header.Get("Authorization")+" "+r.Header.Get("X-Api-Key")+" "+r.Header.Get("Content-Type")+string(sent))
 		says(csvs, "a\n1\n")(w, r)
 	}, signed)
-	text := "/*---\nparameters: {l: {type: text, many: true}, d: {type: date}}\n---*/\nGET /it's/[x]?l=:l\n&d=:d\n/*---\npart: more\n---*/\nGET /y"
+	text := "/*---\nparameters: {l: {type: text, many: true}, d: {type: date}}\n---*/\nGET /it's/[x]?l=:l\n&d=:d\n/*---\npart: more\n---*/\nPOST /y\n\n{\"l\":\n :l}\n"
 	d, problems := source.Parse("orders.sql", text, map[string]*source.Database{"erp": db})
 	if problems != nil {
 		t.Fatal(problems)
@@ -165,8 +170,12 @@ func TestTheRequestCanBePastedIntoAShell(t *testing.T) {
 	if out, err := cmd.Output(); err != nil || string(out) != "a\n1\na\n1\n" {
 		t.Fatalf("%v: %s\n%s", err, out, curls)
 	}
-	if got, want := fmt.Sprint(asked), "[/api/it's/[x]?l=a%26b&l=c%27d&d=2026-01-31 Bearer t0 k0 /api/y Bearer t0 k0]"; got != want {
+	if got, want := fmt.Sprint(asked), "[GET /api/it's/[x]?l=a%26b&l=c%27d&d=2026-01-31 Bearer t0 k0  POST /api/y Bearer t0 k0 application/json{\"l\":\n [\"a\\u0026b\",\"c'd\"]}]"; got != want {
 		t.Errorf("asked %s\nwant  %s", got, want)
+	}
+	asked = nil
+	if _, err := read(t, d.Report(), ask(t, d.Report(), `l=["a&b","c'd"] d="2026-01-31"`)); err != nil || len(asked) != 2 || !strings.HasSuffix(asked[1], "key-of-ours application/json{\"l\":\n [\"a\\u0026b\",\"c'd\"]}") {
+		t.Errorf("%v, asked itself %v", err, asked)
 	}
 }
 

@@ -18,6 +18,7 @@ type query struct {
 	file       string
 	text       string // of the whole file, so that places in it are true
 	begin, end int    // of the query in it
+	body       int    // where the JSON begins that a request sends; 0: there is none
 	dialect    dialect
 	pieces     []piece
 	problems   Problems
@@ -55,6 +56,7 @@ const (
 	nullUse      // before IS NULL: nothing there tells its type
 	pathUse      // in the path of a request
 	queryUse     // in what a request asks below its ?
+	bodyUse      // in the JSON that a request sends
 )
 
 // scan cuts the query into pieces and notes what is wrong with it.
