@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -152,7 +153,7 @@ func TestEveryTypeOfAServiceArrivesAsTheRightKind(t *testing.T) {
 		{"id", `7|"007"|1.50|true|[1]`, offprint.Text, "text 7|text 007|text 1.50|text true|text [1]"},
 		{"text", `7|"x"`, offprint.Text, "text 7|text x"},
 		{"money", `10|"10.50"|0.1|"n/a"|1e2`, offprint.Decimal, "decimal 10|decimal 10.50|decimal 0.1|text n/a|decimal 100"},
-		{"number", `"1.50"|2|"x"`, offprint.Decimal, "decimal 1.50|int 2|text x"},
+		{"number", `2|"1.50"|2.5|"x"`, offprint.Decimal, "int 2|decimal 1.50|decimal 2.5|text x"},
 		{"percent", `0.25|"0.5"`, offprint.Decimal, "decimal 0.25|decimal 0.5"},
 		{"date", `"2026-01-31"|"2026-02-30"|"soon"|"2026-01-31T10:00:00Z"|true`, offprint.Date, "date 2026-01-31|text 2026-02-30|text soon|timestamp 2026-01-31T11:00:00+01:00|bool true"},
 		{
@@ -238,6 +239,13 @@ func TestCSVIsTextUntilTheHeaderSaysMore(t *testing.T) {
 		if all := strings.Join(got, "|"); all != tt.want {
 			t.Errorf(" got %s\nwant %s", all, tt.want)
 		}
+	}
+}
+
+func TestCSVHasAllThatTheHeaderSpeaksOf(t *testing.T) {
+	r := report(t, service(t, says(csvs, "a,b\n1,2\n")), "/*---\ntenants: shared\ncolumns: {c: {title: C}}\n---*/\nGET /x")
+	if _, err := read(t, r, ask(t, r, "")); offprint.CodeOf(err) != offprint.BadQuery || !strings.Contains(err.Error(), `The first line does not name the column "c"`) {
+		t.Error(err)
 	}
 }
 
@@ -383,7 +391,9 @@ func TestNobodyAnswers(t *testing.T) {
 }
 
 func TestACertificateThatNobodyVouchesForIsRefused(t *testing.T) {
-	server := httptest.NewTLSServer(says(ndjson, `{"a":1}`))
+	server := httptest.NewUnstartedServer(says(ndjson, `{"a":1}`))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // it would tell of the handshake
+	server.StartTLS()
 	defer server.Close()
 	r := report(t, open(t, source.Config{Name: "erp", URL: server.URL, AllowPrivate: true}), "/*---\ntenants: shared\n---*/\nGET /x")
 	if _, err := read(t, r, ask(t, r, "")); offprint.CodeOf(err) != offprint.SourceUnavailable || !strings.Contains(err.Error(), "certificate") {
@@ -424,8 +434,10 @@ func TestACanceledRequestEndsAtTheService(t *testing.T) {
 			})
 			r := report(t, db, "/*---\ntenants: shared\n---*/\nGET /x")
 			ctx, cancel := context.WithCancel(t.Context())
+			var canceled time.Time
 			go func() {
 				<-arrived
+				canceled = time.Now()
 				cancel()
 			}()
 			doc, err := r.Source.Open(ctx, ask(t, r, ""))
@@ -446,6 +458,7 @@ func TestACanceledRequestEndsAtTheService(t *testing.T) {
 			}
 			select {
 			case <-gone:
+				t.Logf("the service knew after %v", time.Since(canceled))
 			case <-time.After(30 * time.Second):
 				t.Error("the service was not told")
 			}

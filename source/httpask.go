@@ -174,7 +174,7 @@ func (r *serviceReading) body(response *http.Response) (io.ReadCloser, error) {
 		}
 		return body.IOReadCloser(), nil
 	default:
-		return nil, misanswered("It is packed with %q, which was not asked for.", packed)
+		return nil, misanswered("It is packed with %s, which was not asked for.", clipped([]byte(packed)))
 	}
 }
 
@@ -227,7 +227,7 @@ func (r *serviceReading) rows(response *http.Response, body io.Reader, said []co
 	}
 	kind, details, err := mime.ParseMediaType(response.Header.Get("Content-Type"))
 	if charset := strings.ToLower(details["charset"]); err == nil && charset != "" && charset != "utf-8" && charset != "utf8" && charset != "us-ascii" {
-		return nil, misanswered("It is in %q; answer in UTF-8.", charset)
+		return nil, misanswered("It is in %s; answer in UTF-8.", clipped([]byte(charset)))
 	}
 	f := &feed{body: body, buf: make([]byte, 64<<10)}
 	closes := response.ContentLength < 0 && len(response.TransferEncoding) == 0 && response.Header.Get("Content-Encoding") == ""
@@ -251,7 +251,7 @@ func (r *serviceReading) rows(response *http.Response, body io.Reader, said []co
 		c := &csvReader{feed: f}
 		return t.answer(c.row, r.finish)
 	}
-	return nil, misanswered("It is %q where NDJSON (application/x-ndjson), a JSON array (application/json) or CSV (text/csv) was asked for.", kind)
+	return nil, misanswered("It is %s where NDJSON (application/x-ndjson), a JSON array (application/json) or CSV (text/csv) was asked for.", clipped([]byte(kind)))
 }
 
 const accepted = "application/x-ndjson, text/csv;q=0.9, application/json;q=0.8"

@@ -31,8 +31,8 @@ func cellsAs(as offprint.As, zone *time.Location) (offprint.Kind, cellReader) {
 		return offprint.Text, cellAsText
 	case offprint.AsMoney:
 		return offprint.Decimal, cellAsDecimal
-	case offprint.AsNumber, offprint.AsPercent:
-		return offprint.Null, cellAsNumber
+	case offprint.AsNumber, offprint.AsPercent: // a first 10 tells nothing: JSON writes 10.0 so, too
+		return offprint.Decimal, cellAsNumber
 	case offprint.AsDate, offprint.AsDatetime:
 		return asTime(as), cellAsTime(zone)
 	case offprint.AsBool:
