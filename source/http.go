@@ -180,8 +180,11 @@ func (r *serviceReading) describe(st *statement) ([]offprint.Column, error) {
 		port = r.base.Scheme
 	}
 	conn, err := dial(ctx, "tcp", net.JoinHostPort(r.base.Hostname(), port))
-	if err != nil {
+	if errors.Is(err, errPrivate) {
 		return nil, unreached(err)
+	}
+	if err != nil {
+		return nil, &serviceError{code: offprint.SourceUnavailable, text: "The service cannot be reached: " + err.Error() + "."}
 	}
 	return nil, conn.Close()
 }

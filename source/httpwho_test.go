@@ -252,7 +252,7 @@ func TestCheckAsksWhetherSomebodyIsThereAndNoMore(t *testing.T) {
 		t.Errorf("offline: %q", got)
 	}
 	got := said(false)
-	if len(got) != 3 || !strings.Contains(got[0], "down.sql:5:1 ") || !strings.Contains(got[0], "refused") ||
+	if len(got) != 3 || !strings.Contains(got[0], "down.sql:5:1 The service cannot be reached: ") || !strings.Contains(got[0], "refused") ||
 		!strings.Contains(got[2], "private.sql:4:1 The address of the service is not one of the public internet.") {
 		t.Errorf("online: %q", got)
 	}
