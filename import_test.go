@@ -13,7 +13,7 @@ const module = "github.com/offprint/offprint"
 // which of the outside things that have one address.
 var arrows = map[string]string{
 	".":                     "",
-	"source":                ". internal/yaml sql",
+	"source":                ". internal/yaml sql http",
 	"server":                ". source internal/yaml internal/blob internal/demo internal/desk internal/format/csv internal/format/jsonl internal/format/pdf internal/format/xlsx internal/identity internal/ledger internal/web http yaml prometheus",
 	"cmd/offprint":          ". server source",
 	"internal/blob":         ".",

@@ -74,10 +74,16 @@ type SourceConfig struct {
 	FirstRowTimeout time.Duration
 	Timeout         time.Duration
 	TimeZone        string // of timestamps that know none; UTC
+	Secret          string // of https:// and http:// only, as the others below: signs who asks
+	Headers         map[string]string
+	AllowPrivate    bool // it may be on an address that is not the internet's
 }
 
 func (c SourceConfig) source(name string) source.Config {
-	return source.Config{Name: name, URL: c.URL, MaxConnections: c.MaxConnections, FirstRowTimeout: c.FirstRowTimeout, Timeout: c.Timeout, TimeZone: c.TimeZone}
+	return source.Config{
+		Name: name, URL: c.URL, MaxConnections: c.MaxConnections, FirstRowTimeout: c.FirstRowTimeout, Timeout: c.Timeout, TimeZone: c.TimeZone,
+		Secret: c.Secret, Headers: c.Headers, AllowPrivate: c.AllowPrivate,
+	}
 }
 
 // maxRuns are the limits of those sources that have one.

@@ -126,9 +126,26 @@ func (r *reading) sources(to map[string]SourceConfig) func(yaml.Entry) {
 				"first_row_timeout": r.Duration(&s.FirstRowTimeout),
 				"timeout":           r.Duration(&s.Timeout),
 				"time_zone":         r.zone(&s.TimeZone),
+				"secret":            r.text(&s.Secret),
+				"headers":           r.headers(&s.Headers),
+				"allow_private":     r.Yes(&s.AllowPrivate),
 			})
 			to[source.Key] = s
 		}
+	}
+}
+
+// headers are texts by their names, whatever these are.
+func (r *reading) headers(to *map[string]string) func(yaml.Entry) {
+	return func(e yaml.Entry) {
+		all := make(map[string]string)
+		maps.Copy(all, *to)
+		for _, header := range r.Entries(e, "headers") {
+			if text, ok := r.value(header); ok {
+				all[header.Key] = text
+			}
+		}
+		*to = all
 	}
 }
 

@@ -126,6 +126,9 @@ func (b *binder) placeholders(p piece) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if b.dialect.request {
+		return p.encoded(value)
+	}
 	list, many := value.([]any)
 	if !many || p.use != inUse {
 		a.value = value

@@ -13,17 +13,24 @@ import (
 // A Config says where a database is and what may be asked of it.
 type Config struct {
 	Name            string
-	URL             string        // postgres://user@host/database, mysql://user@host/database, sqlite:FILE
+	URL             string        // postgres://user@host/database, mysql://user@host/database, sqlite:FILE, https://host/path
 	MaxConnections  int           // runs that may read at a time; 0: 4
 	FirstRowTimeout time.Duration // 0: 30 minutes
 	Timeout         time.Duration // of all that a run reads; 0: 24 hours
 	TimeZone        string        // IANA: in which it keeps times without a zone; empty: UTC
+
+	// Of https:// and http:// only.
+	Secret       string            // requests say who asks, signed with it; of 32 bytes at least
+	Headers      map[string]string // sent with every request
+	AllowPrivate bool              // it may be on an address that is not the internet's
 }
 
-// A Database is one configured source of rows. It connects when it is first
-// asked, is only ever read from, and is safe for use by many goroutines.
+// A Database is one configured source of rows, or a service that is one over
+// HTTP. It connects when it is first asked, is only ever read from, and is safe
+// for use by many goroutines.
 type Database struct {
 	name     string
+	noun     string // database or service, in sentences
 	firstRow time.Duration
 	timeout  time.Duration
 	engine   engine
@@ -104,7 +111,7 @@ func Open(c Config) (*Database, error) {
 	if c.MaxConnections == 0 {
 		c.MaxConnections = defaultConnections
 	}
-	db := &Database{name: c.Name, firstRow: c.FirstRowTimeout, timeout: c.Timeout}
+	db := &Database{name: c.Name, noun: "database", firstRow: c.FirstRowTimeout, timeout: c.Timeout}
 	if db.firstRow == 0 {
 		db.firstRow = defaultFirstRow
 	}
@@ -112,6 +119,10 @@ func Open(c Config) (*Database, error) {
 		db.timeout = defaultTimeout
 	}
 	scheme, rest, _ := strings.Cut(c.URL, ":")
+	service := scheme == "https" || scheme == "http"
+	if err := c.noService(); !service && err != nil {
+		return nil, err
+	}
 	switch scheme {
 	case "postgres", "postgresql":
 		db.engine, err = openPostgres(c)
@@ -119,8 +130,11 @@ func Open(c Config) (*Database, error) {
 		db.engine, err = openMySQL(c, zone)
 	case "sqlite":
 		db.engine, err = openSQLite(c, strings.TrimPrefix(rest, "//"), zone)
+	case "https", "http":
+		db.noun = "service"
+		db.engine, err = openService(c, zone)
 	default:
-		err = c.wrong("the URL begins with neither postgres:// nor mysql:// nor sqlite:. Write postgres://user:password@host/database, mysql://user:password@host/database or sqlite:FILE.")
+		err = c.wrong("the URL begins with none of postgres://, mysql://, sqlite: and https://. Write postgres://user:password@host/database, mysql://user:password@host/database, sqlite:FILE or https://host/path.")
 	}
 	if err != nil {
 		return nil, err

@@ -134,8 +134,12 @@ func (d *Definition) unmade(formats []string) (problems Problems) {
 	return problems
 }
 
-// namesTenant looks outside of [[ ]] only: a filter in there falls away.
+// namesTenant looks outside of [[ ]] only: a filter in there falls away. A
+// signed request always names the tenant.
 func (q *query) namesTenant() bool {
+	if q.dialect.signed {
+		return true
+	}
 	inside := false
 	for _, p := range q.pieces {
 		switch {

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -28,6 +29,8 @@ type dialect struct {
 	placeholder   func(number int, a arg) string
 	mostValues    int  // that a statement may have
 	loose         bool // a column declared as text may well hold numbers or times
+	request       bool // no SQL at all: GET /path?name=:parameter
+	signed        bool // with every request goes who asks, in words that the source can trust
 }
 
 var (
@@ -46,6 +49,7 @@ var (
 		newlines: "\n\x00", positional: true, placeholder: mysqlPlaceholder, mostValues: 65535,
 		ownBegins: "?", own: regexp.MustCompile(`^\?`),
 	}
+	httpRequest = dialect{name: "HTTP", request: true, mostValues: math.MaxInt}
 )
 
 func numbered(sign string) func(int, arg) string {

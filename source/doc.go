@@ -18,4 +18,8 @@
 // read-only snapshot (session.go), which is PostgreSQL (postgres.go), MySQL and
 // MariaDB (mysql.go) or SQLite (sqlite.go). Parameters are always bound, never
 // pasted into the text.
+//
+// Instead of a database a service may answer over HTTP (http.go). Its query is
+// GET /path?name=:parameter (httpscan.go, httpbind.go); httpask.go asks, and
+// httpjson.go and httpcsv.go put what is answered into a table (httptable.go).
 package source

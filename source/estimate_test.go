@@ -70,7 +70,7 @@ func TestPostgreSQLsPlannerEstimates(t *testing.T) {
 }
 
 func TestSQLiteEstimatesNothing(t *testing.T) {
-	db, _ := both(t)["SQLite"](t)
+	db, _ := each(t)["SQLite"](t)
 	r := report(t, db, head+`SELECT n FROM n`)
 	rows, known, err := r.Source.(offprint.Estimator).Estimate(t.Context(), ask(t, r, ""))
 	if err != nil || known || rows != 0 {

@@ -263,7 +263,7 @@ func python(f float64) string {
 }
 
 func asShown(c offprint.Column, v offprint.Value, plain string, zone *time.Location) string {
-	if c.As == offprint.AsPercent && v.Kind() == offprint.Float {
+	if c.As == offprint.AsPercent && (v.Kind() == offprint.Float || v.Kind() == offprint.Decimal) {
 		return strconv.FormatFloat(v.Float()*100, 'f', -1, 64) + "%"
 	}
 	if v.Kind() != offprint.Timestamp {

@@ -8,9 +8,13 @@ import (
 	"github.com/offprint/offprint"
 )
 
-// SQL is the request as text that can be pasted into psql or sqlite3: the
-// parameters stand in it as literals. The report itself never pastes them.
+// SQL is the request as text that can be pasted into psql or sqlite3, or of a
+// service into a shell: the parameters stand in it as literals. The report
+// itself never pastes them.
 func (d *Definition) SQL(req offprint.Request) (string, error) {
+	if h, ok := d.db.engine.(*service); ok {
+		return h.curls(d, req)
+	}
 	var all []string
 	for _, p := range d.parts {
 		text, _, err := p.query.render(req.Params.Has, func(x piece) (string, error) {

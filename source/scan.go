@@ -19,6 +19,7 @@ type query struct {
 	text       string // of the whole file, so that places in it are true; of options what YAML made of it
 	begin, end int    // of the query in it
 	traced     *trace // of options: where that stands in the file
+	body       int    // where the JSON begins that a request sends; 0: there is none
 	dialect    dialect
 	pieces     []piece
 	problems   Problems
@@ -35,6 +36,7 @@ type piece struct {
 	kinds offprint.ParamType
 	many  bool
 	use   use
+	key   string // of a list in a request: the name that each value is given
 }
 
 type pieceKind int
@@ -53,10 +55,17 @@ const (
 	plainUse use = iota
 	inUse        // alone in IN ( ): a list expands
 	nullUse      // before IS NULL: nothing there tells its type
+	pathUse      // in the path of a request
+	queryUse     // in what a request asks below its ?
+	bodyUse      // in the JSON that a request sends
 )
 
 // scan cuts the query into pieces and notes what is wrong with it.
 func (q *query) scan(params []offprint.Parameter) {
+	if q.dialect.request {
+		q.scanRequest(params)
+		return
+	}
 	s := &scanner{query: q, params: params, at: q.begin, from: q.begin, open: -1}
 	for s.at < q.end {
 		s.step()

@@ -154,14 +154,14 @@ func TestWhatSQLiteWouldTakeForNullIsNotAsked(t *testing.T) {
 // written, and a problem points into the text.
 func FuzzScan(f *testing.F) {
 	for _, seed := range []string{
-		"SELECT :a [[ WHERE x = :b ]] -- '", `E'\'' $$ :a $x$ [[`, "[x] ]] `y` /* /* */", `\[[1]] ARRAY[[1]]`, ":p.start::date", "ü:a'", "$1 ? @x", "IN (:l)", "\\",
-		`'\':a' # :b`, "1--:a -- :b\n/*! :a */ `\\` \"\\\"", `\\[[`,
+		"SELECT :a [[ WHERE x = :b ]] -- '", `E'\'' $$ :a $x$ [[`, "GET /a/:a?x=:b[[&l=:l]]\n&y=%20", "POST /a\n\n{\"x\": :a [[, \"y\": :b]], \"z\": \\[[1] ]}", "[x] ]] `y` /* /* */", `\[[1]] ARRAY[[1]]`, ":p.start::date", "ü:a'", "$1 ? @x", "IN (:l)", "\\", "[[[[\\\\[[", "\\[\\[[",
+		`'\':a' # :b`, "1--:a -- :b\n/*! :a */ `\\` \"\\\"\"", `\\[[`,
 	} {
 		f.Add(seed)
 	}
 	bare := func(text string) string { return strings.ReplaceAll(text, `\`, "") }
 	f.Fuzz(func(t *testing.T, text string) {
-		for _, d := range []dialect{postgresSQL, mysqlSQL, sqliteSQL} {
+		for _, d := range []dialect{postgresSQL, mysqlSQL, sqliteSQL, httpRequest} {
 			q := scanned(text, d)
 			var all strings.Builder
 			for _, p := range q.pieces {

@@ -94,7 +94,7 @@ func (s *session) stopTimers() {
 
 func (s *session) tooLong(what string, limit time.Duration) error {
 	err := offprint.Errorf(offprint.SourceTimeout, "It did not %s %s. Ask for less, such as a shorter period.", what, spoken(limit))
-	err.Title = "The " + s.db.name + " database took too long"
+	err.Title = "The " + s.db.name + " " + s.db.noun + " took too long"
 	return err
 }
 
@@ -282,11 +282,11 @@ func (d *Database) told(code offprint.Code) *offprint.Error {
 	case offprint.PermissionDenied:
 		title, detail = "does not allow this", "Ask whoever runs this service for the right to read what the report reads."
 	case offprint.SourceTimeout:
-		title, detail = "ended the query before it was done", "Ask for less, such as a shorter period, or ask whoever runs the database."
+		title, detail = "ended the query before it was done", "Ask for less, such as a shorter period, or ask whoever runs the "+d.noun+"."
 	default:
-		title, detail = "refused the query", "Nothing was made. Either a parameter has a value that the database cannot use, or the report must be mended by whoever wrote it."
+		title, detail = "refused the query", "Nothing was made. Either a parameter has a value that the "+d.noun+" cannot use, or the report must be mended by whoever wrote it."
 	}
 	err := offprint.Errorf(code, "%s", detail)
-	err.Title = "The " + d.name + " database " + title
+	err.Title = "The " + d.name + " " + d.noun + " " + title
 	return err
 }

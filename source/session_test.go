@@ -171,7 +171,7 @@ func TestADatabaseConnectsOnlyWhenAsked(t *testing.T) {
 
 func TestWhereOnlyTheFirstRowsAreReadAQueryEndsWithThem(t *testing.T) {
 	const endless = "WITH RECURSIVE s (n) AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM s) SELECT n FROM s"
-	for name, make := range both(t) {
+	for name, make := range each(t) {
 		t.Run(name, func(t *testing.T) {
 			db, _ := make(t)
 			r := report(t, db, "/*---\n---*/\n"+endless+"\n/*---\npart: again\n---*/\n"+endless+"\n/*---\npart: one\n---*/\nSELECT 1 AS n")

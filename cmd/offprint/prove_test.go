@@ -11,19 +11,10 @@ import (
 // A million rows cost no more memory than ten thousand.
 func TestProveMemoryStaysFlat(t *testing.T) {
 	dir := t.TempDir()
-	peak := func(args ...string) float64 {
-		t.Helper()
-		cmd := exec.Command(os.Args[0], args...)
-		cmd.Env = append(os.Environ(), "OFFPRINT_TEST_AS_PROGRAM=1")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%v: %v\n%s", args, err, out)
-		}
-		return float64(cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss) / 1024
-	}
 	make := func(format, rows string) float64 {
-		return peak("run", "orders", "--data", dir, "--rows", rows, "-o", filepath.Join(dir, "orders."+format))
+		return peakOf(t, "run", "orders", "--data", dir, "--rows", rows, "-o", filepath.Join(dir, "orders."+format))
 	}
-	idle := peak("check", "--offline", "--data", dir, "--rows", "10000")
+	idle := peakOf(t, "check", "--offline", "--data", dir, "--rows", "10000")
 	make("csv", "1000000") // makes the shop, which is not what is measured
 	for _, format := range []string{"csv", "jsonl", "xlsx", "pdf"} {
 		small, large := make(format, "10000"), make(format, "1000000")
@@ -32,4 +23,15 @@ func TestProveMemoryStaysFlat(t *testing.T) {
 			t.Errorf("%s: %.0f MB above idle, want 64 at most", format, large-idle)
 		}
 	}
+}
+
+// peakOf runs the program and tells how many megabytes it had at most.
+func peakOf(t *testing.T, args ...string) float64 {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = append(os.Environ(), "OFFPRINT_TEST_AS_PROGRAM=1")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %v\n%s", args, err, out)
+	}
+	return float64(cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss) / 1024
 }
