@@ -135,10 +135,6 @@ func (p *part) lay(columns []offprint.Column, locale string) *offprint.Error {
 			said.Kind, said.Title = c.Kind, p.columns[at].titleIn(locale)
 			*c = said
 		}
-		var wrong *offprint.Error
-		if _, err := offprint.NewLink(c.Link, columns); c.Link != "" && errors.As(err, &wrong) {
-			return wrong
-		}
 		folded := strings.ToLower(c.Title)
 		if titles[folded] || c.Title == "" {
 			return offprint.Errorf(offprint.BadQuery, "Two columns are titled %q, or one has no name. Give each a title of its own under columns: in the header.", c.Title)
@@ -172,6 +168,19 @@ func (h *header) group(e yaml.Entry) (keys []groupKey) {
 		keys = append(keys, groupKey{name, h.Above + at.Line, at.Column})
 	}
 	return keys
+}
+
+// linked holds that the query has what the links of its columns name.
+func linked(columns []offprint.Column) error {
+	for _, c := range columns {
+		if c.Link == "" {
+			continue
+		}
+		if _, err := offprint.NewLink(c.Link, columns); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // groups are the names of the columns that the part is grouped by, which the

@@ -250,8 +250,8 @@ func TestAConfigurationErrorNamesTheCureAndHidesThePassword(t *testing.T) {
 		config source.Config
 		want   string
 	}{
-		{"another database", source.Config{URL: "oracle://u:hunter2@h/d"}, "begins with neither postgres:// nor mysql:// nor sqlite:"},
-		{"nothing", source.Config{}, "begins with neither"},
+		{"another database", source.Config{URL: "oracle://u:hunter2@h/d"}, "begins with none of postgres://, mysql://, sqlite: and https://"},
+		{"nothing", source.Config{}, "begins with none of"},
 		{"a slash in the password", source.Config{URL: "postgres://u:hunter2/x@h/d"}, "are written as %2F"},
 		{"an unknown setting", source.Config{URL: "postgres://u:hunter2@h/d?sslmode=maybe"}, "sslmode"},
 		{"no file", source.Config{URL: "sqlite:"}, "names no file"},

@@ -49,7 +49,7 @@ var (
 		newlines: "\n\x00", positional: true, placeholder: mysqlPlaceholder, mostValues: 65535,
 		ownBegins: "?", own: regexp.MustCompile(`^\?`),
 	}
-	httpRequest = dialect{name: "HTTP", request: true, mostValues: math.MaxInt}
+	httpRequest = dialect{name: "HTTP", request: true, placeholder: numbered(""), mostValues: math.MaxInt}
 )
 
 func numbered(sign string) func(int, arg) string {

@@ -198,7 +198,7 @@ func TestAServiceIsConfiguredRightOrNotAtAll(t *testing.T) {
 		{url("https://erp.example.com?key=hidden"), "the URL goes on after its path"},
 		{url("https://erp.example.com/#hidden"), "the URL goes on after its path"},
 		{url("https://erp.example.com/a/../b"), "the URL holds . or .."},
-		{url("ftp://erp.example.com"), "the URL begins with neither"},
+		{url("ftp://erp.example.com"), "the URL begins with none of"},
 		{source.Config{Name: "erp", URL: "https://erp.example.com", Secret: "hidden"}, "a secret has 32 bytes at least"},
 		{headers("Authorization", "hidden"), "Leave one of the two out."},
 		{headers("host", "hidden"), "Host is ours to write"},
@@ -252,8 +252,8 @@ func TestCheckAsksWhetherSomebodyIsThereAndNoMore(t *testing.T) {
 		t.Errorf("offline: %q", got)
 	}
 	got := said(false)
-	if len(got) != 3 || !strings.Contains(got[0], "down.sql:5:1 The service cannot be reached: ") || !strings.Contains(got[0], "refused") ||
-		!strings.Contains(got[2], "private.sql:4:1 The address of the service is not one of the public internet.") {
+	if len(got) != 3 || !strings.Contains(got[1], "private.sql:4:1 The address of the service is not one of the public internet.") ||
+		!strings.Contains(got[2], "source down It cannot be asked: The service cannot be reached: ") || !strings.Contains(got[2], "refused") {
 		t.Errorf("online: %q", got)
 	}
 }

@@ -199,6 +199,9 @@ func (r *reading) open(p *part) (*offprint.Table, error) {
 	if err := p.lay(r.answer.columns, r.locale); err != nil {
 		return nil, err
 	}
+	if err := linked(r.answer.columns); err != nil {
+		return nil, err
+	}
 	groups, err := p.groups(r.answer.columns)
 	if err != nil {
 		return nil, err
