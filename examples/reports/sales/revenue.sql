@@ -15,7 +15,7 @@ columns:
   average: {title: Average order, as: number}
 ---*/
 SELECT r.name AS region, substr(o.ordered_at, 1, 7) AS month, count(*) AS orders, sum(o.quantity) AS units,
-       printf('%.2f', sum(o.cents) / 100.0) AS revenue, avg(o.cents) / 100 AS average
+       printf('%.2f', sum(o.cents) / 100.0) AS revenue, sum(o.cents) / count(*) / 100.0 AS average
 FROM orders o JOIN regions r ON r.code = o.region
 WHERE o.ordered_at >= :period.start AND o.ordered_at < :period.end
 GROUP BY r.name, month
