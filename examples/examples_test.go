@@ -3,6 +3,7 @@ package examples_test
 import (
 	"io"
 	"io/fs"
+	"os"
 	"path"
 	"strings"
 	"testing"
@@ -50,9 +51,13 @@ func TestEveryExampleRunsAsItStands(t *testing.T) {
 	}
 }
 
-// Each says why it is there.
+// Each says why it is there, and the guide names it.
 func TestEveryExampleIsExplained(t *testing.T) {
 	all := files(t)
+	guide, err := os.ReadFile("../docs/reports.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	if len(all) < 10 {
 		t.Errorf("%d examples, want ten", len(all))
 	}
@@ -63,6 +68,9 @@ func TestEveryExampleIsExplained(t *testing.T) {
 		}
 		if !strings.HasPrefix(string(text), "/*---\n# ") || !strings.Contains(string(text), "\ndescription:") {
 			t.Errorf("%s: no comment at its top, or no description", file)
+		}
+		if !strings.Contains(string(guide), "(../examples/reports/"+file+")") {
+			t.Errorf("%s: docs/reports.md does not name it", file)
 		}
 	}
 }
