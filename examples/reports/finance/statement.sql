@@ -7,7 +7,7 @@ source: shop
 parameters:
   customer: {type: int, label: Customer, default: 1, min: 1}
   period:   {type: period, label: Period, default: "2025-01-01..2025-12-31"}
-formats: [pdf, xlsx]
+formats: [pdf, xlsx, csv]
 file: "statement-{customer}-{period}"
 columns:
   day:      {title: Day, as: date}
