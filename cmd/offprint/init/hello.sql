@@ -13,7 +13,7 @@ columns:
   since:  {title: Customer since}
   credit: {title: Credit, as: money, total: sum}
 ---*/
-SELECT name, since, credit
+SELECT name, since, round(credit, 2) AS credit
 FROM customers
 WHERE country = :country
 -- What stands in double brackets falls away when joined is left empty.
