@@ -2,9 +2,7 @@ package main
 
 import (
 	"bytes"
-	"database/sql"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -14,10 +12,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
-	_ "modernc.org/sqlite" // to copy the shop from
-
-	"github.com/offprint/offprint/internal/pgtest"
 	"github.com/offprint/offprint/server"
 )
 
@@ -34,7 +28,11 @@ import (
 // A console block holds commands after "$ " and what they answer; … in an
 // answer stands for anything.
 func TestTheGuideIsTrue(t *testing.T) {
-	t.Setenv("OFFPRINT_SOURCES__WAREHOUSE__URL", warehouse(t))
+	shop := filepath.Join(t.TempDir(), "shop.db")
+	if err := server.Sample(t.Context(), shop); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("OFFPRINT_SOURCES__WAREHOUSE__URL", warehouse(t, shop))
 	text, err := os.ReadFile("../../docs/reports.md")
 	if err != nil {
 		t.Fatal(err)
@@ -189,81 +187,4 @@ func (g *guide) made(b fence) {
 	if made == 0 {
 		g.t.Errorf("line %d: %s was made in no format", b.line, words[0])
 	}
-}
-
-// warehouse is the sample shop on a PostgreSQL, with the types that people
-// choose there.
-func warehouse(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "shop.db")
-	if err := server.Sample(t.Context(), path); err != nil {
-		t.Fatal(err)
-	}
-	from, err := sql.Open("sqlite", "file:"+path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer from.Close()
-	url := pgtest.URL(t)
-	config, err := pgx.ParseConfig(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	config.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
-	to, err := pgx.ConnectConfig(t.Context(), config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer to.Close(t.Context())
-	if _, err := to.Exec(t.Context(), warehouseSchema); err != nil {
-		t.Fatal(err)
-	}
-	for _, table := range []string{"regions", "customers", "orders"} {
-		if err := copyTable(t, from, to, table); err != nil {
-			t.Fatalf("%s: %v", table, err)
-		}
-	}
-	return url
-}
-
-const warehouseSchema = `
-CREATE TABLE regions (code text PRIMARY KEY, name text NOT NULL);
-CREATE TABLE customers (
-	id int PRIMARY KEY, name text NOT NULL, email text, country text NOT NULL, founded date, since timestamptz NOT NULL, vip bool NOT NULL, credit numeric, note text);
-CREATE TABLE orders (
-	id int PRIMARY KEY, order_no text NOT NULL, ordered_at timestamptz NOT NULL, customer_id int NOT NULL, region text NOT NULL, sku text NOT NULL,
-	quantity int NOT NULL, price numeric NOT NULL, amount numeric NOT NULL, cents int NOT NULL, discount numeric, paid bool, due date, rating float8, comment text);
-SET TIME ZONE 'UTC';`
-
-// copyTable copies rows as text, which PostgreSQL reads as its own types.
-func copyTable(t *testing.T, from *sql.DB, to *pgx.Conn, table string) error {
-	var list string
-	if err := from.QueryRowContext(t.Context(), "SELECT group_concat('CAST(' || name || ' AS TEXT)') FROM pragma_table_info(?)", table).Scan(&list); err != nil {
-		return err
-	}
-	rows, err := from.QueryContext(t.Context(), "SELECT "+list+" FROM "+table)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	width := strings.Count(list, "CAST")
-	insert := "INSERT INTO " + table + " VALUES ("
-	for i := range width {
-		insert += fmt.Sprintf("$%d,", i+1)
-	}
-	batch := &pgx.Batch{}
-	for rows.Next() {
-		row, cells := make([]any, width), make([]any, width)
-		for i := range row {
-			cells[i] = &row[i]
-		}
-		if err := rows.Scan(cells...); err != nil {
-			return err
-		}
-		batch.Queue(strings.TrimSuffix(insert, ",")+")", row...)
-	}
-	if err := rows.Err(); err != nil {
-		return err
-	}
-	return to.SendBatch(t.Context(), batch).Close()
 }
