@@ -22,7 +22,7 @@ var branch = map[string]offprint.Identity{
 // Whoever opens the demo never clicks into an error: every report is right,
 // and comes out in every format as its form stands.
 func TestEveryExampleRunsAsItStands(t *testing.T) {
-	config, err := server.Demo(t.Context(), t.TempDir(), 20_000)
+	config, err := server.Demo(t.Context(), t.TempDir(), 4000)
 	if err != nil {
 		t.Fatal(err)
 	}
