@@ -1,10 +1,12 @@
 package examples_test
 
 import (
+	"flag"
 	"io"
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -48,6 +50,33 @@ func TestEveryExampleRunsAsItStands(t *testing.T) {
 				t.Errorf("made in %d formats only", made)
 			}
 		})
+	}
+}
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// What each answers is written beside it, as whoever copies it would do.
+func TestEveryExampleAnswersAsWritten(t *testing.T) {
+	shop := filepath.Join(t.TempDir(), "shop.db")
+	if err := server.Sample(t.Context(), shop); err != nil {
+		t.Fatal(err)
+	}
+	config := server.Config{Reports: "reports", Sources: map[string]server.SourceConfig{"shop": {URL: "sqlite:" + shop}}}
+	tested := map[string]bool{}
+	problems, err := server.Test(t.Context(), config, server.Testing{Update: *update, Tell: func(one server.Tested) bool {
+		tested[one.Report] = true
+		if one.Text != "" {
+			t.Errorf("%s %s: %s\n%s\nwant\n%s", one.Report, one.Name, one.Text, one.Got, one.Want)
+		}
+		return true
+	}})
+	if err != nil || problems != nil {
+		t.Fatal(err, problems)
+	}
+	for _, file := range files(t) {
+		if name := strings.TrimSuffix(path.Base(file), ".sql"); !tested[name] {
+			t.Errorf("%s has no cases", name)
+		}
 	}
 }
 

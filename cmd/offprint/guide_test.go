@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/offprint/offprint/server"
 )
@@ -21,6 +25,7 @@ import (
 //
 //	<!-- report orders -p region=EU -->   reports/orders.sql; it is checked, and made with these flags
 //	<!-- file reports/orders.test.yaml --> a file of that name
+//	<!-- warehouse -->                    what PostgreSQL is to do first
 //	<!-- config -->                       what may stand in offprint.yaml
 //	<!-- broken -->                       a report with the mistakes that the next block shows
 //	<!-- not run: why -->                 left alone
@@ -33,6 +38,9 @@ func TestTheGuideIsTrue(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("OFFPRINT_SOURCES__WAREHOUSE__URL", warehouse(t, shop))
+	t.Setenv("OFFPRINT_SOURCES__BOOKS__URL", books(t, shop))
+	t.Setenv("OFFPRINT_SOURCES__ERP__URL", erp(t, shop))
+	t.Setenv("OFFPRINT_SOURCES__ERP__ALLOW_PRIVATE", "true")
 	text, err := os.ReadFile("../../docs/reports.md")
 	if err != nil {
 		t.Fatal(err)
@@ -52,6 +60,46 @@ func TestTheGuideIsTrue(t *testing.T) {
 	for _, r := range g.reports {
 		g.made(r)
 	}
+}
+
+// The schema knows every key that a header and a case may have.
+func TestTheGuideNamesEveryKey(t *testing.T) {
+	guide, err := os.ReadFile("../../docs/reports.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, of := range []string{"report", "cases"} {
+		var out bytes.Buffer
+		if run([]string{"schema", of}, strings.NewReader(""), &out, &out) != done {
+			t.Fatal(out.String())
+		}
+		var schema any
+		if err := json.Unmarshal(out.Bytes(), &schema); err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range keysIn(schema) {
+			if !bytes.Contains(guide, []byte("`"+key+"`")) && !bytes.Contains(guide, []byte("`"+key+":")) {
+				t.Errorf("docs/reports.md says nothing of %s", key)
+			}
+		}
+	}
+}
+
+// keysIn are the names of all properties in a schema.
+func keysIn(schema any) (keys []string) {
+	switch s := schema.(type) {
+	case []any:
+		for _, inner := range s {
+			keys = append(keys, keysIn(inner)...)
+		}
+	case map[string]any:
+		properties, _ := s["properties"].(map[string]any)
+		keys = slices.Collect(maps.Keys(properties))
+		for _, inner := range s {
+			keys = append(keys, keysIn(inner)...)
+		}
+	}
+	return keys
 }
 
 // A fence is a block of code and the comment that stands before it.
@@ -97,6 +145,8 @@ func (g *guide) block(b fence) {
 		g.reports = append(g.reports, b)
 	case b.word == "broken" && b.language == "sql":
 		g.write(b, broken)
+	case b.word == "warehouse" && b.language == "sql":
+		g.ask(b)
 	case b.word == "file":
 		g.write(b, b.rest)
 	case b.word == "config" && b.language == "yaml":
@@ -114,6 +164,18 @@ func (g *guide) write(b fence, path string) {
 	}
 	if err := os.WriteFile(path, []byte(b.text), 0o644); err != nil {
 		g.t.Fatal(err)
+	}
+}
+
+// ask has PostgreSQL do what the guide says.
+func (g *guide) ask(b fence) {
+	to, err := pgx.Connect(g.t.Context(), os.Getenv("OFFPRINT_SOURCES__WAREHOUSE__URL"))
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	defer to.Close(g.t.Context())
+	if _, err := to.Exec(g.t.Context(), b.text); err != nil {
+		g.t.Errorf("line %d: %v", b.line, err)
 	}
 }
 

@@ -1,29 +1,96 @@
 package main
 
 import (
+	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
+	_ "github.com/go-sql-driver/mysql" // to write it
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	_ "modernc.org/sqlite" // to read the shop
 
+	"github.com/offprint/offprint/internal/mariatest"
 	"github.com/offprint/offprint/internal/pgtest"
 )
 
 // warehouse is the sample shop on PostgreSQL.
 func warehouse(t *testing.T, shop string) string {
 	t.Helper()
-	url := pgtest.URL(t)
-	config, err := pgx.ParseConfig(url)
+	address := pgtest.URL(t)
+	config, err := pgx.ParseConfig(address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	config.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol // a text becomes what its column is
 	move(t, shop, stdlib.OpenDB(*config), "timestamptz", func(n int) string { return fmt.Sprintf("$%d", n) })
-	return url
+	return address
+}
+
+// books is the shop on MariaDB.
+func books(t *testing.T, shop string) string {
+	t.Helper()
+	address := mariatest.URL(t)
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to, err := sql.Open("mysql", fmt.Sprintf("%s@unix(%s)%s", u.User.Username(), u.Query().Get("socket"), u.Path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := to.ExecContext(t.Context(), "ALTER DATABASE CHARACTER SET utf8mb4"); err != nil {
+		t.Fatal(err)
+	}
+	move(t, shop, to, "datetime", func(int) string { return "?" })
+	return address
+}
+
+// erp is a service that knows what the shop's customers owe.
+func erp(t *testing.T, shop string) string {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+shop)
+	if err != nil {
+		t.Fatal(err)
+	}
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		regions, err := json.Marshal(r.URL.Query()["region"])
+		if err == nil {
+			err = owed(r.Context(), db, w, r.URL.Query().Get("as_of"), string(regions))
+		}
+		if err != nil {
+			t.Errorf("%s: %v", r.URL, err)
+		}
+	}))
+	t.Cleanup(func() {
+		service.Close()
+		db.Close()
+	})
+	return service.URL + "/api"
+}
+
+func owed(ctx context.Context, db *sql.DB, w http.ResponseWriter, day, regions string) error {
+	rows, err := db.QueryContext(ctx, `SELECT json_object('customer', printf('%06d', customer_id), 'amount', printf('%.2f', sum(cents) / 100.0), 'due', min(due))
+		FROM orders WHERE paid = 0 AND due <= $1 AND ($2 = 'null' OR region IN (SELECT value FROM json_each($2))) GROUP BY customer_id ORDER BY customer_id`, day, regions)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	for rows.Next() {
+		var line string
+		if err := rows.Scan(&line); err != nil {
+			return err
+		}
+		fmt.Fprintln(w, line)
+	}
+	return rows.Err()
 }
 
 // tables are those of the shop, with the types that people choose where there are some.

@@ -1,7 +1,8 @@
 /*---
-# An export for the bookkeepers: money in two currencies. The amount in euros
-# has a total; what was invoiced is in the currency of the region, and a total
-# over several currencies would be a lie, so there is none.
+# An export for the bookkeepers, with a subtotal for each region and each day of
+# it. Money in two currencies: the amount in euros has a total; what was
+# invoiced is in the currency of the region. That has subtotals, but no total,
+# for one over several currencies would be a lie.
 title: Ledger
 description: Every invoice of a period by region, as invoiced and in euros.
 source: shop
@@ -9,6 +10,7 @@ parameters:
   period: {type: period, label: Period, default: "2025-12-01..2025-12-31"}
 formats: [xlsx, csv, pdf]
 file: "ledger-{period}"
+group: [region, day]
 columns:
   region:   {title: Region}
   day:      {title: Day, as: date}

@@ -1,11 +1,27 @@
 /*---
-# For one customer, with a running balance, whose total is its last value. The
-# link opens the invoice in another system.
+# For one customer, who is looked for in the database: the country narrows the
+# choice. A running balance, whose total is its last value. The link opens the
+# invoice in another system.
 title: Statement
 description: Everything that one customer bought and paid, with the balance.
 source: shop
 parameters:
-  customer: {type: int, label: Customer, default: 1, min: 1}
+  country:
+    type: text
+    label: Country
+    optional: true
+    help: Only to find the customer sooner.
+    options: {query: SELECT DISTINCT country FROM customers ORDER BY country, tenants: shared}
+  customer:
+    type: int
+    label: Customer
+    default: 1
+    options:
+      query: |
+        SELECT id, name FROM customers
+        WHERE 1 = 1
+        [[ AND country = :country ]]
+        ORDER BY name, id
   period:   {type: period, label: Period, default: "2025-01-01..2025-12-31"}
 formats: [pdf, xlsx, csv]
 file: "statement-{customer}-{period}"

@@ -1,11 +1,12 @@
 /*---
 # Rows that the query adds up. start and end are days, which is what a report
-# by calendar months compares with.
+# by calendar months compares with. A subtotal for each region.
 title: Revenue
 description: Orders and revenue by region and month, as the calendar of UTC has it.
 source: shop
 parameters:
   period: {type: period, label: Period, default: "2024-01-01..2025-12-31"}
+group: [region]
 columns:
   region:  {title: Region}
   month:   {title: Month}
