@@ -14,7 +14,8 @@ const module = "github.com/offprint/offprint"
 var arrows = map[string]string{
 	".":                     "",
 	"source":                ". internal/yaml sql http",
-	"server":                ". source internal/yaml internal/blob internal/demo internal/desk internal/format/csv internal/format/jsonl internal/format/pdf internal/format/xlsx internal/identity internal/ledger internal/web http yaml prometheus",
+	"examples":              "",
+	"server":                ". examples source internal/yaml internal/blob internal/demo internal/desk internal/format/csv internal/format/jsonl internal/format/pdf internal/format/xlsx internal/identity internal/ledger internal/web http yaml prometheus",
 	"cmd/offprint":          ". server source",
 	"internal/blob":         ".",
 	"internal/demo":         ". sql",

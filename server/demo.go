@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 
 	"github.com/offprint/offprint"
+	"github.com/offprint/offprint/examples"
 	"github.com/offprint/offprint/internal/demo"
 )
 
@@ -19,6 +20,6 @@ func Demo(ctx context.Context, dir string, orders int) (Config, error) {
 	return Config{
 		Database: "sqlite:" + filepath.Join(dir, "offprint.db"), Files: "dir:" + filepath.Join(dir, "files"),
 		Sources:     map[string]SourceConfig{"shop": {URL: "sqlite:" + path}},
-		ReportFiles: demo.Reports(), InGo: []*offprint.Report{demo.Slow()},
+		ReportFiles: examples.Reports(), InGo: []*offprint.Report{demo.Slow()},
 	}, nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/offprint/offprint/internal/mariatest"
 	"github.com/offprint/offprint/internal/pgtest"
 )
 
@@ -20,11 +21,12 @@ func TestMain(m *testing.M) {
 	testscript.Main(withDatabase{m}, map[string]func(){"offprint": main})
 }
 
-// withDatabase stops the private PostgreSQL after the tests.
+// withDatabase stops the private databases after the tests.
 type withDatabase struct{ m *testing.M }
 
 func (w withDatabase) Run() int {
 	defer pgtest.Stop()
+	defer mariatest.Stop()
 	return w.m.Run()
 }
 

@@ -1,28 +1,14 @@
 // Package demo is the shop that Offprint shows itself on: a SQLite database
-// made on the spot, always the same, with rows as nasty as life, and reports
-// on it.
+// made on the spot, always the same, with rows as nasty as life, and a report
+// made in Go. The reports on the shop are those of examples.
 package demo
 
 import (
 	"context"
-	"embed"
-	"io/fs"
 	"time"
 
 	"github.com/offprint/offprint"
 )
-
-//go:embed reports
-var files embed.FS
-
-// Reports are the sample reports' SQL files.
-func Reports() fs.FS {
-	reports, err := fs.Sub(files, "reports")
-	if err != nil {
-		panic(err) // the folder is inside the binary
-	}
-	return reports
-}
 
 // First and Last are the days that the shop's orders span.
 var (

@@ -1,4 +1,5 @@
 /*---
+# A search: [[ ]] round what falls away when nothing was searched for.
 title: Customers
 description: Everybody who ever bought something, with what they bought.
 source: shop

@@ -1,4 +1,7 @@
 /*---
+# The plain list: a period, a choice that may be left open, one row a line.
+# start_at and end_at are the midnights of whoever asks, so that an order of
+# the last evening is in, wherever the asker lives.
 title: Orders
 description: Every order of a period, one line each.
 source: shop
