@@ -28,8 +28,9 @@ var arrows = map[string]string{
 	"internal/format/xlsx":  ". internal/format/look",
 	"internal/identity":     ". jose http",
 	"internal/ledger":       ". sql river",
-	"internal/mariatest":    "sql",
-	"internal/pgtest":       "sql",
+	"internal/daemon":       "",
+	"internal/mariatest":    "internal/daemon sql",
+	"internal/pgtest":       "internal/daemon sql",
 	"internal/yaml":         ". yaml",
 	"internal/web":          ". internal/desk internal/identity http",
 }

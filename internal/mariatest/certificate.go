@@ -45,5 +45,5 @@ func (s *Server) certify() error {
 
 // writePEM writes what the server's user may read; the folder is nobody else's.
 func (s *Server) writePEM(name, kind string, bytes []byte) error {
-	return os.WriteFile(filepath.Join(s.dir, name), pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: bytes}), 0o644)
+	return os.WriteFile(filepath.Join(s.Dir, name), pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: bytes}), 0o644)
 }

@@ -18,9 +18,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"sync"
 	"syscall"
@@ -28,6 +26,8 @@ import (
 	"time"
 
 	"github.com/go-sql-driver/mysql"
+
+	"github.com/offprint/offprint/internal/daemon"
 )
 
 // one server a test binary: the state of Stop, which alone may end it.
@@ -68,31 +68,26 @@ func URL(t testing.TB) string {
 }
 
 // A Server is a running MariaDB of our own.
-type Server struct {
-	dir  string
-	attr *syscall.SysProcAttr
-	quit chan syscall.Signal
-	done chan struct{}
-}
+type Server struct{ *daemon.Daemon }
 
 // Start makes a server for a test that ends it by itself.
 func Start(ctx context.Context) (*Server, error) {
-	dir, err := os.MkdirTemp("", "offprint-maria")
+	d, err := daemon.New("offprint-maria", syscall.SIGKILL, "mysql", "nobody")
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{dir: dir, attr: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}}
+	s := &Server{d}
 	if err := s.make(ctx); err != nil {
-		return nil, errors.Join(err, os.RemoveAll(dir))
+		return nil, errors.Join(err, os.RemoveAll(d.Dir))
 	}
 	return s, nil
 }
 
 func (s *Server) make(ctx context.Context) error {
-	if err := errors.Join(s.own(), s.certify()); err != nil {
+	if err := s.certify(); err != nil {
 		return err
 	}
-	install := s.command("mariadb-install-db", "--no-defaults", "--datadir="+s.dir+"/data", "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve")
+	install := s.program("mariadb-install-db", "--no-defaults", "--datadir="+s.Dir+"/data", "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve")
 	if out, err := install.CombinedOutput(); err != nil {
 		return fmt.Errorf("mariadb-install-db (Debian: apt-get install mariadb-server): %w\n%s", err, out)
 	}
@@ -109,80 +104,25 @@ func (s *Server) make(ctx context.Context) error {
 	return err
 }
 
-// own hands the folder to an ordinary user: MariaDB refuses to run as root.
-func (s *Server) own() error {
-	if os.Getuid() != 0 {
-		return nil
+// program is one of MariaDB's; Debian keeps the server's out of ordinary
+// users' PATH.
+func (s *Server) program(name string, args ...string) *exec.Cmd {
+	if _, err := exec.LookPath(name); err != nil {
+		name = filepath.Join("/usr/sbin", name)
 	}
-	u, err := user.Lookup("mysql")
-	if err != nil {
-		u, err = user.Lookup("nobody")
-	}
-	if err != nil {
-		return err
-	}
-	uid, errU := strconv.Atoi(u.Uid)
-	gid, errG := strconv.Atoi(u.Gid)
-	s.attr.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-	return errors.Join(errU, errG, os.Chown(s.dir, uid, gid))
-}
-
-func (s *Server) command(name string, args ...string) *exec.Cmd {
-	cmd := exec.Command(name, args...)
-	if cmd.Err != nil { // Debian keeps the server out of ordinary users' PATH
-		cmd = exec.Command(filepath.Join("/usr/sbin", name), args...)
-	}
-	cmd.SysProcAttr, cmd.Dir, cmd.Env = s.attr, s.dir, []string{"LC_ALL=C", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "TZ=UTC", "TMPDIR=" + s.dir}
-	return cmd
+	return s.Command(name, args...)
 }
 
 // Run starts the server's process, also again after Halt, and waits until it
 // answers.
 func (s *Server) Run(ctx context.Context) error {
-	log, err := os.Create(filepath.Join(s.dir, "log"))
+	err := s.Daemon.Run(s.program("mariadbd", "--no-defaults", "--datadir="+s.Dir+"/data", "--socket="+s.socket(), "--pid-file="+s.Dir+"/pid", "--skip-networking",
+		"--ssl-cert="+s.Dir+"/cert.pem", "--ssl-key="+s.Dir+"/key.pem",
+		"--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M", "--innodb-log-file-size=32M", "--max-connections=200", "--character-set-server=latin1"))
 	if err != nil {
-		return err
-	}
-	maria := s.command("mariadbd", "--no-defaults", "--datadir="+s.dir+"/data", "--socket="+s.socket(), "--pid-file="+s.dir+"/pid", "--skip-networking",
-		"--ssl-cert="+s.dir+"/cert.pem", "--ssl-key="+s.dir+"/key.pem",
-		"--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M", "--innodb-log-file-size=32M", "--max-connections=200", "--character-set-server=latin1")
-	maria.Stdout, maria.Stderr = log, log
-	s.done, s.quit = make(chan struct{}), make(chan syscall.Signal, 1)
-	started := make(chan error)
-	go s.attend(maria, log, started)
-	if err := <-started; err != nil {
 		return err
 	}
 	return s.ready(ctx)
-}
-
-// attend starts maria and stays with it on one thread: Pdeathsig fires when
-// the thread that started the process ends, not the program.
-func (s *Server) attend(maria *exec.Cmd, log *os.File, started chan<- error) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	defer close(s.done)
-	defer log.Close()
-	err := maria.Start()
-	started <- err
-	if err != nil {
-		return
-	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		if err := maria.Wait(); err != nil {
-			fmt.Fprintln(log, "ended:", err)
-		}
-	}()
-	select {
-	case <-ended:
-	case how := <-s.quit:
-		if err := maria.Process.Signal(how); err != nil {
-			fmt.Fprintln(log, "signal:", err)
-		}
-		<-ended
-	}
 }
 
 func (s *Server) ready(ctx context.Context) error {
@@ -192,14 +132,14 @@ func (s *Server) ready(ctx context.Context) error {
 			return nil
 		}
 		select {
-		case <-s.done:
+		case <-s.Ended():
 			err = errors.Join(err, errors.New("it has ended"))
 		default:
 			if time.Now().Before(end) {
 				continue
 			}
 		}
-		log, unread := os.ReadFile(filepath.Join(s.dir, "log"))
+		log, unread := s.Log()
 		s.Halt(syscall.SIGKILL)
 		return errors.Join(fmt.Errorf("%w\n%s", err, log), unread)
 	}
@@ -212,13 +152,13 @@ var Zones = []string{"UTC", "Europe/Berlin", "America/New_York", "Pacific/Auckla
 func (s *Server) loadZones() error {
 	var all bytes.Buffer
 	for _, zone := range Zones {
-		load := s.command("mariadb-tzinfo-to-sql", "/usr/share/zoneinfo/"+zone, zone)
+		load := s.program("mariadb-tzinfo-to-sql", "/usr/share/zoneinfo/"+zone, zone)
 		load.Stdout = &all
 		if err := load.Run(); err != nil {
 			return fmt.Errorf("mariadb-tzinfo-to-sql %s (Debian: apt-get install tzdata): %w", zone, err)
 		}
 	}
-	client := s.command("mariadb", "--no-defaults", "--user=root", "--socket="+s.socket(), "mysql")
+	client := s.program("mariadb", "--no-defaults", "--user=root", "--socket="+s.socket(), "mysql")
 	client.Stdin = &all
 	if out, err := client.CombinedOutput(); err != nil {
 		return fmt.Errorf("load time zones: %w\n%s", err, out)
@@ -226,7 +166,7 @@ func (s *Server) loadZones() error {
 	return nil
 }
 
-func (s *Server) socket() string { return s.dir + "/socket" }
+func (s *Server) socket() string { return s.Dir + "/socket" }
 
 // URL is the address of a database of this server.
 func (s *Server) URL(database string) string {
@@ -257,20 +197,6 @@ func (s *Server) exec(ctx context.Context, statements ...string) error {
 	return errors.Join(err, db.Close())
 }
 
-// Halt ends the process and keeps the data: SIGTERM is a shutdown, SIGKILL a
-// crash.
-func (s *Server) Halt(how syscall.Signal) {
-	select {
-	case s.quit <- how:
-	case <-s.done:
-	}
-	<-s.done
-}
-
-// Stop ends the process and deletes the data.
-func (s *Server) Stop() {
-	s.Halt(syscall.SIGKILL)
-	if err := os.RemoveAll(s.dir); err != nil {
-		fmt.Fprintln(os.Stderr, "mariatest:", err)
-	}
-}
+// Stop ends the process and deletes the data. Halt keeps them: by SIGTERM it is
+// a shutdown, by SIGKILL a crash.
+func (s *Server) Stop() { s.Daemon.Stop(syscall.SIGKILL) }

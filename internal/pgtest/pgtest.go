@@ -14,9 +14,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"sync"
 	"syscall"
@@ -24,6 +22,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/offprint/offprint/internal/daemon"
 )
 
 // one server a test binary: the state of Main, which alone may end it.
@@ -72,11 +72,8 @@ func URL(t testing.TB) string {
 
 // A Server is a running PostgreSQL of our own.
 type Server struct {
-	dir  string
-	bin  string
-	attr *syscall.SysProcAttr
-	done chan struct{} // closed when the starting thread has seen it end
-	quit chan syscall.Signal
+	*daemon.Daemon
+	bin string
 }
 
 // Start starts a server; its programs are those of the highest version at hand.
@@ -85,94 +82,30 @@ func Start(ctx context.Context) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "pg") // a socket's path has 107 bytes at most
+	d, err := daemon.New("pg", syscall.SIGQUIT, "postgres", "nobody") // a socket's path has 107 bytes at most
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{dir: dir, bin: bin, attr: &syscall.SysProcAttr{Pdeathsig: syscall.SIGQUIT}}
-	if err := s.own(); err != nil {
-		return nil, err
-	}
-	init := s.command("initdb", "-D", dir+"/data", "-U", "test", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
+	s := &Server{d, bin}
+	init := d.Command(filepath.Join(bin, "initdb"), "-D", d.Dir+"/data", "-U", "test", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
 	if out, err := init.CombinedOutput(); err != nil {
-		return nil, errors.Join(fmt.Errorf("initdb: %w\n%s", err, out), os.RemoveAll(dir))
+		return nil, errors.Join(fmt.Errorf("initdb: %w\n%s", err, out), os.RemoveAll(d.Dir))
 	}
 	if err := s.Run(ctx); err != nil {
-		return nil, errors.Join(err, os.RemoveAll(dir))
+		return nil, errors.Join(err, os.RemoveAll(d.Dir))
 	}
 	return s, nil
-}
-
-// own hands the folder to an ordinary user: PostgreSQL refuses to run as root.
-func (s *Server) own() error {
-	if os.Getuid() != 0 {
-		return nil
-	}
-	u, err := user.Lookup("postgres")
-	if err != nil {
-		u, err = user.Lookup("nobody")
-	}
-	if err != nil {
-		return err
-	}
-	uid, errU := strconv.Atoi(u.Uid)
-	gid, errG := strconv.Atoi(u.Gid)
-	s.attr.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-	return errors.Join(errU, errG, os.Chown(s.dir, uid, gid))
-}
-
-func (s *Server) command(name string, args ...string) *exec.Cmd {
-	cmd := exec.Command(filepath.Join(s.bin, name), args...)
-	cmd.SysProcAttr, cmd.Dir, cmd.Env = s.attr, s.dir, []string{"LC_ALL=C", "PATH=/usr/bin:/bin", "TZ=UTC"}
-	return cmd
 }
 
 // Run starts the server's process, also again after Halt, and waits until it
 // answers.
 func (s *Server) Run(ctx context.Context) error {
-	log, err := os.Create(filepath.Join(s.dir, "log"))
+	err := s.Daemon.Run(s.Command(filepath.Join(s.bin, "postgres"), "-D", s.Dir+"/data", "-k", s.Dir, "-c", "listen_addresses=",
+		"-c", "fsync=off", "-c", "synchronous_commit=on", "-c", "full_page_writes=off", "-c", "max_connections=200", "-c", "shared_buffers=64MB"))
 	if err != nil {
-		return err
-	}
-	pg := s.command("postgres", "-D", s.dir+"/data", "-k", s.dir, "-c", "listen_addresses=", "-c", "fsync=off", "-c", "synchronous_commit=on",
-		"-c", "full_page_writes=off", "-c", "max_connections=200", "-c", "shared_buffers=64MB")
-	pg.Stdout, pg.Stderr = log, log
-	s.done, s.quit = make(chan struct{}), make(chan syscall.Signal, 1)
-	started := make(chan error)
-	go s.attend(pg, log, started)
-	if err := <-started; err != nil {
 		return err
 	}
 	return s.ready(ctx)
-}
-
-// attend starts pg and stays with it on one thread: Pdeathsig fires when the
-// thread that started the process ends, not the program.
-func (s *Server) attend(pg *exec.Cmd, log *os.File, started chan<- error) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	defer close(s.done)
-	defer log.Close()
-	err := pg.Start()
-	started <- err
-	if err != nil {
-		return
-	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		if err := pg.Wait(); err != nil {
-			fmt.Fprintln(log, "ended:", err)
-		}
-	}()
-	select {
-	case <-ended:
-	case how := <-s.quit:
-		if err := pg.Process.Signal(how); err != nil {
-			fmt.Fprintln(log, "signal:", err)
-		}
-		<-ended
-	}
 }
 
 func (s *Server) ready(ctx context.Context) error {
@@ -190,7 +123,7 @@ func (s *Server) ready(ctx context.Context) error {
 
 // URL is the address of a database of this server.
 func (s *Server) URL(database string) string {
-	return "postgres://test@/" + database + "?host=" + s.dir
+	return "postgres://test@/" + database + "?host=" + s.Dir
 }
 
 func (s *Server) create(ctx context.Context, name string) (string, error) {
@@ -202,23 +135,9 @@ func (s *Server) create(ctx context.Context, name string) (string, error) {
 	return s.URL(name), errors.Join(err, conn.Close(ctx))
 }
 
-// Halt ends the process and keeps the data: SIGINT is a fast shutdown, SIGQUIT
-// a crash.
-func (s *Server) Halt(how syscall.Signal) {
-	select {
-	case s.quit <- how:
-	case <-s.done:
-	}
-	<-s.done
-}
-
-// Stop ends the process and deletes the data.
-func (s *Server) Stop() {
-	s.Halt(syscall.SIGINT)
-	if err := os.RemoveAll(s.dir); err != nil {
-		fmt.Fprintln(os.Stderr, "pgtest:", err)
-	}
-}
+// Stop ends the process and deletes the data. Halt keeps them: by SIGINT it is
+// a fast shutdown, by SIGQUIT a crash.
+func (s *Server) Stop() { s.Daemon.Stop(syscall.SIGINT) }
 
 func programs() (string, error) {
 	if dir := os.Getenv("PG_BINDIR"); dir != "" {
