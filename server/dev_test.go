@@ -1,7 +1,6 @@
 package server_test
 
 import (
-	"context"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -26,17 +25,8 @@ func TestReportsReloadForWhoWritesThem(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	ready := make(chan string, 1)
 	config.Listen, config.Reports, config.ReportFiles, config.Dev = "127.0.0.1:0", dir, nil, true
-	config.Ready = func(url string) { ready <- url }
-	s, err := server.New(t.Context(), config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx) }()
-	url := <-ready
+	url, stop := started(t, config)
 	shows := func(path string, want ...string) {
 		t.Helper()
 		body := ""
@@ -66,11 +56,4 @@ func TestReportsReloadForWhoWritesThem(t *testing.T) {
 	save("/*---\ntitle: Count\nsource: shop\n---*/\nSELECT :nothing AS n")
 	shows("/reports/count", "Generate report", "as it was before", "count.sql:5:8")
 	stop()
-	if err := <-ended; err != nil {
-		t.Error(err)
-	}
-	if err := s.Close(); err != nil {
-		t.Error(err)
-	}
-	http.DefaultClient.CloseIdleConnections()
 }

@@ -1,7 +1,6 @@
 package server_test
 
 import (
-	"context"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -41,17 +40,8 @@ func TestOptionsOfAQuery(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "sales.sql"), []byte(sales), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	ready := make(chan string, 1)
 	config.Listen, config.Workers, config.Reports, config.ReportFiles = "127.0.0.1:0", 1, dir, nil
-	config.Ready = func(url string) { ready <- url }
-	s, err := server.New(t.Context(), config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx) }()
-	base := <-ready
+	base, stop := started(t, config)
 	ask := func(method, path, body string, status int, into any) {
 		t.Helper()
 		req, err := http.NewRequestWithContext(t.Context(), method, base+path, strings.NewReader(body))
@@ -96,11 +86,4 @@ func TestOptionsOfAQuery(t *testing.T) {
 		t.Errorf("no customer of the region: %+v", refused)
 	}
 	stop()
-	if err := <-ended; err != nil {
-		t.Error(err)
-	}
-	if err := s.Close(); err != nil {
-		t.Error(err)
-	}
-	http.DefaultClient.CloseIdleConnections()
 }

@@ -27,17 +27,8 @@ func TestAServerFromBeginToEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ready := make(chan string, 1)
 	config.Listen, config.MetricsListen, config.Workers = "127.0.0.1:0", free(t), 2
-	config.Ready = func(url string) { ready <- url }
-	s, err := server.New(t.Context(), config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx) }()
-	url := <-ready
+	url, stop := started(t, config)
 
 	req, err := http.NewRequestWithContext(t.Context(), "POST", url+"/v1/runs", strings.NewReader(`{"report":"orders","format":"csv"}`))
 	if err != nil {
@@ -62,13 +53,6 @@ func TestAServerFromBeginToEnd(t *testing.T) {
 		}
 	}
 	stop()
-	if err := <-ended; err != nil {
-		t.Error(err)
-	}
-	if err := s.Close(); err != nil {
-		t.Error(err)
-	}
-	http.DefaultClient.CloseIdleConnections()
 }
 
 // TestMaxRuns configures one place at a source, and has more workers than that.
@@ -99,17 +83,8 @@ func TestMaxRuns(t *testing.T) {
 		}),
 		reads("stock", func(context.Context, offprint.Request) (*offprint.Document, error) { return offprint.Single(rows), nil }),
 	}
-	ready := make(chan string, 1)
 	config.Listen, config.Workers, config.ReportFiles = "127.0.0.1:0", 3, fstest.MapFS{}
-	config.Ready = func(url string) { ready <- url }
-	s, err := server.New(t.Context(), config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx) }()
-	url := <-ready
+	url, stop := started(t, config)
 	ask := func(report, prefer string) string {
 		req, err := http.NewRequestWithContext(t.Context(), "POST", url+"/v1/runs", strings.NewReader(`{"report":"`+report+`","format":"csv"}`))
 		if err != nil {
@@ -134,10 +109,33 @@ func TestMaxRuns(t *testing.T) {
 		t.Errorf("%d at once", most.Load())
 	}
 	stop()
-	if err := errors.Join(<-ended, s.Close()); err != nil {
-		t.Error(err)
+}
+
+// started is where a server serves, and how it is ended.
+func started(t *testing.T, config server.Config) (url string, stop func()) {
+	t.Helper()
+	ready := make(chan string, 1)
+	config.Ready = func(url string) { ready <- url }
+	s, err := server.New(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
 	}
-	http.DefaultClient.CloseIdleConnections()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	select {
+	case url = <-ready:
+	case err := <-ended:
+		t.Fatal(errors.Join(errors.New("it ended before it served"), err, s.Close()))
+	}
+	return url, func() {
+		t.Helper()
+		cancel()
+		if err := errors.Join(<-ended, s.Close()); err != nil {
+			t.Error(err)
+		}
+		http.DefaultClient.CloseIdleConnections()
+	}
 }
 
 func do(t *testing.T, req *http.Request) (int, string) {
