@@ -39,10 +39,17 @@ func lockSource(ctx context.Context, tx *sql.Tx, source string) error {
 	return err
 }
 
+// countTaken begins with the few leases, and says so to SQLite, which would
+// read every run there ever was.
+const countTaken = `SELECT count(*) FROM running x CROSS JOIN runs r WHERE r.id = x.run AND r.epoch = x.epoch AND r.reads = $1`
+
+// countEarlier goes by id even where the statistics are old.
+const countEarlier = `SELECT count(*) FROM (SELECT 1 FROM runs WHERE ` + ready + ` AND id < $2 ORDER BY id LIMIT $3) AS a`
+
 // free is how many places are; under the source's lock there are no fewer afterwards.
 func (l *Ledger) free(ctx context.Context, on asker, source string) (int, error) {
 	var taken int
-	err := on.QueryRowContext(ctx, `SELECT count(*) FROM running x JOIN runs r ON r.id = x.run AND r.epoch = x.epoch WHERE r.reads = $1`, source).Scan(&taken)
+	err := on.QueryRowContext(ctx, countTaken, source).Scan(&taken)
 	return max(0, l.most(source)-taken), err
 }
 
@@ -64,7 +71,7 @@ func (l *Ledger) mayStart(ctx context.Context, tx *sql.Tx, r *record) (bool, err
 		return false, err
 	}
 	var earlier int
-	err = tx.QueryRowContext(ctx, `SELECT count(*) FROM (SELECT 1 FROM runs WHERE `+ready+` AND id < $2 LIMIT $3) AS a`, r.Reads, r.ID, free).Scan(&earlier)
+	err = tx.QueryRowContext(ctx, countEarlier, r.Reads, r.ID, free).Scan(&earlier)
 	return earlier < free, err
 }
 
