@@ -33,8 +33,14 @@ func (l *Ledger) most(source string) int {
 func (l *Ledger) limited(source string) bool { return l.most(source) < math.MaxInt32 }
 
 // lockSource lets nobody else give away places of the source until the
-// transaction ends. It comes before the lock of any run.
-func lockSource(ctx context.Context, tx *sql.Tx, source string) error {
+// transaction ends. It comes before the lock of any run. Everybody waits for
+// this one, so a process that stands still with it loses it.
+func (l *Ledger) lockSource(ctx context.Context, tx *sql.Tx, source string) error {
+	if l.brief != "" {
+		if _, err := tx.ExecContext(ctx, l.brief); err != nil {
+			return err
+		}
+	}
 	_, err := tx.ExecContext(ctx, `INSERT INTO sources (name) VALUES ($1) ON CONFLICT (name) DO UPDATE SET name = excluded.name`, source)
 	return err
 }
@@ -63,7 +69,7 @@ func (l *Ledger) mayStart(ctx context.Context, tx *sql.Tx, r *record) (bool, err
 	if !l.limited(r.Reads) {
 		return true, nil
 	}
-	if err := lockSource(ctx, tx, r.Reads); err != nil {
+	if err := l.lockSource(ctx, tx, r.Reads); err != nil {
 		return false, err
 	}
 	free, err := l.free(ctx, tx, r.Reads)
@@ -126,7 +132,7 @@ const mostAtOnce = 100
 // release gives a ticket to those of a source's held runs that may start.
 func (l *Ledger) release(ctx context.Context, source string) error {
 	err := l.step(ctx, "release", func(ctx context.Context, tx *sql.Tx) error {
-		if err := lockSource(ctx, tx, source); err != nil {
+		if err := l.lockSource(ctx, tx, source); err != nil {
 			return err
 		}
 		held, err := l.next(ctx, tx, source)

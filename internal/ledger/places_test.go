@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/offprint/offprint"
+	"github.com/offprint/offprint/internal/pgtest"
 )
 
 // unreaped is a ledger of so many places at the shop where no reaper helps:
@@ -410,6 +411,26 @@ func TestPlacesOfAProcessThatDied(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestAProcessThatStandsStillLetsGoOfItsSource takes the lock of a source, as
+// does a process that is stopped before its COMMIT, and says nothing more.
+func TestAProcessThatStandsStillLetsGoOfItsSource(t *testing.T) {
+	t.Parallel()
+	b := &bench{T: t, url: pgtest.URL(t)}
+	l := b.open(reaped(1))
+	still, err := l.db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer still.Rollback()
+	if err := l.lockSource(t.Context(), still, "shop"); err != nil {
+		t.Fatal(err)
+	}
+	b.work(l, Workers{Slots: 2, Make: makeAtOnce})
+	for _, id := range []string{b.accept(l, ask()), b.accept(l, ask())} {
+		b.untilState(l, id, offprint.Succeeded)
+	}
 }
 
 // TestNeverMoreThanThePlaces has three processes of four slots each make a
