@@ -44,7 +44,7 @@ func (d *Desk) Estimate(ctx context.Context, who offprint.Identity, ask Ask) (Es
 	if err != nil {
 		return Estimate{}, err
 	}
-	past, err := d.Ledger.History(ctx, report.Name, run.Format)
+	past, err := d.Ledger.History(ctx, who.Tenant, report.Name, run.Format)
 	if err != nil {
 		return Estimate{}, err
 	}

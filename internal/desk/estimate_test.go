@@ -77,6 +77,9 @@ func TestEstimates(t *testing.T) {
 				if got.Took = 0; fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", tt.want) {
 					t.Errorf("got  %+v\nwant %+v", got, tt.want)
 				}
+				if e, err := d.Estimate(t.Context(), cat, desk.Ask{Report: "numbers"}); err != nil || e.Bytes > 0 {
+					t.Errorf("another tenant hears of this one's files: %+v, %v", e, err)
+				}
 				if past, _, err := d.List(t.Context(), ann, desk.Filter{}); err != nil || len(past) != tt.made {
 					t.Errorf("%d runs are recorded, %v", len(past), err)
 				}

@@ -18,13 +18,17 @@ type Past struct {
 
 const mostHistory = 20
 
-// History are the last runs of a report that became a file of this format, the
-// newest first, whosoever they were and of whatever version: at most 20. Runs
-// that were erased are not among them.
-func (l *Ledger) History(ctx context.Context, report, format string) ([]Past, error) {
+// findHistory goes by the index runs_made.
+const findHistory = `SELECT file, started, finished FROM runs WHERE tenant = $1 AND report = $2 AND made_as = $3 AND made_as <> ''
+	ORDER BY finished DESC LIMIT $4`
+
+// History are the tenant's last runs of a report that became a file of this
+// format, the newest first, whichever user's and of whatever version: at most
+// 20. How much another tenant has is not for it to know. Runs that were
+// erased are not among them.
+func (l *Ledger) History(ctx context.Context, tenant, report, format string) ([]Past, error) {
 	var past []Past
-	err := each(ctx, l.reader, `SELECT file, started, finished FROM runs WHERE report = $1 AND made_as = $2 AND made_as <> ''
-		ORDER BY finished DESC LIMIT $3`, []any{report, format, mostHistory}, func(rows *sql.Rows) error {
+	err := each(ctx, l.reader, findHistory, []any{tenant, report, format, mostHistory}, func(rows *sql.Rows) error {
 		var text string
 		var started, finished int64
 		if err := rows.Scan(&text, &started, &finished); err != nil {

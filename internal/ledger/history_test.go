@@ -39,7 +39,7 @@ func TestHistory(t *testing.T) {
 		}
 		want := func(report, format string, rows ...int64) {
 			t.Helper()
-			past, err := l.History(t.Context(), report, format)
+			past, err := l.History(t.Context(), "acme", report, format)
 			if err != nil || len(past) != len(rows) {
 				t.Fatalf("%s as %s: %v, %v; want %v", report, format, past, err, rows)
 			}
@@ -58,6 +58,9 @@ func TestHistory(t *testing.T) {
 		want("orders", "csv", 4, 3)
 		want("orders", "xlsx", 7)
 		want("orders", "pdf")
+		if past, err := l.History(t.Context(), "other", "orders", "csv"); err != nil || past != nil {
+			t.Errorf("another tenant's: %v, %v", past, err)
+		}
 		if err := l.Erase(t.Context(), erased); err != nil {
 			t.Fatal(err)
 		}
@@ -77,9 +80,8 @@ func TestHistoryReadsNoMoreThanItTells(t *testing.T) {
 	l := b.open(quick())
 	var id, parent, unused int
 	var plan string
-	err := l.reader.QueryRow(`EXPLAIN QUERY PLAN SELECT file, started, finished FROM runs WHERE report = $1 AND made_as = $2 AND made_as <> ''
-		ORDER BY finished DESC LIMIT $3`, "orders", "csv", 20).Scan(&id, &parent, &unused, &plan)
-	if err != nil || !strings.Contains(plan, "USING INDEX runs_made (report=? AND made_as=?)") {
+	err := l.reader.QueryRow(`EXPLAIN QUERY PLAN `+findHistory, "acme", "orders", "csv", 20).Scan(&id, &parent, &unused, &plan)
+	if err != nil || !strings.Contains(plan, "USING INDEX runs_made (tenant=? AND report=? AND made_as=?)") {
 		t.Errorf("%s, %v", plan, err)
 	}
 }
@@ -108,7 +110,7 @@ func TestALedgerOfTheFirstReleaseGoesOn(t *testing.T) {
 	l := b.open(quick())
 	b.work(l, Workers{Slots: 1, Make: makeAtOnce})
 	b.untilState(l, waits, offprint.Succeeded)
-	if past, err := l.History(t.Context(), "orders", "csv"); err != nil || len(past) != 1 {
+	if past, err := l.History(t.Context(), "acme", "orders", "csv"); err != nil || len(past) != 1 {
 		t.Errorf("%v, %v", past, err)
 	}
 }

@@ -33,16 +33,29 @@ func (l *Ledger) most(source string) int {
 func (l *Ledger) limited(source string) bool { return l.most(source) < math.MaxInt32 }
 
 // lockSource lets nobody else give away places of the source until the
-// transaction ends. It comes before the lock of any run.
-func lockSource(ctx context.Context, tx *sql.Tx, source string) error {
+// transaction ends. It comes before the lock of any run. Everybody waits for
+// this one, so a process that stands still with it loses it.
+func (l *Ledger) lockSource(ctx context.Context, tx *sql.Tx, source string) error {
+	if l.brief != "" {
+		if _, err := tx.ExecContext(ctx, l.brief); err != nil {
+			return err
+		}
+	}
 	_, err := tx.ExecContext(ctx, `INSERT INTO sources (name) VALUES ($1) ON CONFLICT (name) DO UPDATE SET name = excluded.name`, source)
 	return err
 }
 
+// countTaken begins with the few leases, and says so to SQLite, which would
+// read every run there ever was.
+const countTaken = `SELECT count(*) FROM running x CROSS JOIN runs r WHERE r.id = x.run AND r.epoch = x.epoch AND r.reads = $1`
+
+// countEarlier goes by id even where the statistics are old.
+const countEarlier = `SELECT count(*) FROM (SELECT 1 FROM runs WHERE ` + ready + ` AND id < $2 ORDER BY id LIMIT $3) AS a`
+
 // free is how many places are; under the source's lock there are no fewer afterwards.
 func (l *Ledger) free(ctx context.Context, on asker, source string) (int, error) {
 	var taken int
-	err := on.QueryRowContext(ctx, `SELECT count(*) FROM running x JOIN runs r ON r.id = x.run AND r.epoch = x.epoch WHERE r.reads = $1`, source).Scan(&taken)
+	err := on.QueryRowContext(ctx, countTaken, source).Scan(&taken)
 	return max(0, l.most(source)-taken), err
 }
 
@@ -56,7 +69,7 @@ func (l *Ledger) mayStart(ctx context.Context, tx *sql.Tx, r *record) (bool, err
 	if !l.limited(r.Reads) {
 		return true, nil
 	}
-	if err := lockSource(ctx, tx, r.Reads); err != nil {
+	if err := l.lockSource(ctx, tx, r.Reads); err != nil {
 		return false, err
 	}
 	free, err := l.free(ctx, tx, r.Reads)
@@ -64,7 +77,7 @@ func (l *Ledger) mayStart(ctx context.Context, tx *sql.Tx, r *record) (bool, err
 		return false, err
 	}
 	var earlier int
-	err = tx.QueryRowContext(ctx, `SELECT count(*) FROM (SELECT 1 FROM runs WHERE `+ready+` AND id < $2 LIMIT $3) AS a`, r.Reads, r.ID, free).Scan(&earlier)
+	err = tx.QueryRowContext(ctx, countEarlier, r.Reads, r.ID, free).Scan(&earlier)
 	return earlier < free, err
 }
 
@@ -119,7 +132,7 @@ const mostAtOnce = 100
 // release gives a ticket to those of a source's held runs that may start.
 func (l *Ledger) release(ctx context.Context, source string) error {
 	err := l.step(ctx, "release", func(ctx context.Context, tx *sql.Tx) error {
-		if err := lockSource(ctx, tx, source); err != nil {
+		if err := l.lockSource(ctx, tx, source); err != nil {
 			return err
 		}
 		held, err := l.next(ctx, tx, source)

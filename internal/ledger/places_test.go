@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"database/sql"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"github.com/offprint/offprint"
+	"github.com/offprint/offprint/internal/pgtest"
 )
 
 // unreaped is a ledger of so many places at the shop where no reaper helps:
@@ -411,6 +413,26 @@ func TestPlacesOfAProcessThatDied(t *testing.T) {
 	})
 }
 
+// TestAProcessThatStandsStillLetsGoOfItsSource takes the lock of a source, as
+// does a process that is stopped before its COMMIT, and says nothing more.
+func TestAProcessThatStandsStillLetsGoOfItsSource(t *testing.T) {
+	t.Parallel()
+	b := &bench{T: t, url: pgtest.URL(t)}
+	l := b.open(reaped(1))
+	still, err := l.db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer still.Rollback()
+	if err := l.lockSource(t.Context(), still, "shop"); err != nil {
+		t.Fatal(err)
+	}
+	b.work(l, Workers{Slots: 2, Make: makeAtOnce})
+	for _, id := range []string{b.accept(l, ask()), b.accept(l, ask())} {
+		b.untilState(l, id, offprint.Succeeded)
+	}
+}
+
 // TestNeverMoreThanThePlaces has three processes of four slots each make a
 // hundred runs for five places, and kills some of them on the way.
 func TestNeverMoreThanThePlaces(t *testing.T) {
@@ -572,20 +594,27 @@ func atOnce(t *testing.T, diary string, workers []*worker) (most, made int) {
 	return most, made
 }
 
-// TestPlacesAreFoundByAnIndex looks at how SQLite finds who comes earlier.
+// TestPlacesAreFoundByAnIndex looks at how SQLite finds whose the places are
+// and who comes earlier: none of it may cost more with the runs of a year.
 func TestPlacesAreFoundByAnIndex(t *testing.T) {
 	t.Parallel()
 	b := &bench{T: t, url: migrated(t)}
 	l := b.open(quick())
 	for text, want := range map[string]string{
-		`SELECT 1 FROM runs WHERE ` + ready + ` AND id < $2 LIMIT $3`:                                        "INDEX runs_ready (reads=? AND id<?)",
-		`SELECT id, epoch, ticket, held_for FROM runs WHERE ` + ready + ` AND $2 <> '' ORDER BY id LIMIT $3`: "INDEX runs_ready (reads=?)",
+		countTaken + ` AND $2 <> '' AND $3 > 0`: "SCAN x\nSEARCH r USING PRIMARY KEY (id=?)",
+		countEarlier:                            "SEARCH runs USING INDEX runs_ready (reads=? AND id<?)",
+		`SELECT id, epoch, ticket, held_for FROM runs WHERE ` + ready + ` AND $2 <> '' ORDER BY id LIMIT $3`: "SEARCH runs USING INDEX runs_ready (reads=?)",
 	} {
-		var id, parent, unused int
-		var plan string
-		err := l.reader.QueryRow(`EXPLAIN QUERY PLAN `+text, "shop", "run_x", 5).Scan(&id, &parent, &unused, &plan)
-		if err != nil || !strings.Contains(plan, want) {
-			t.Errorf("%s: %s, %v", text, plan, err)
+		var plan []string
+		err := each(t.Context(), l.reader, `EXPLAIN QUERY PLAN `+text, []any{"shop", "run_x", 5}, func(rows *sql.Rows) error {
+			var id, parent, unused int
+			var line string
+			err := rows.Scan(&id, &parent, &unused, &line)
+			plan = append(plan, line)
+			return err
+		})
+		if all := strings.Join(plan, "\n"); err != nil || !strings.Contains(all, want) {
+			t.Errorf("%s: %s, %v", text, all, err)
 		}
 	}
 }
