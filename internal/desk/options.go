@@ -93,7 +93,7 @@ func (d *Desk) followed(who offprint.Identity, report *offprint.Report, p *offpr
 	if err != nil {
 		return req, nil, err
 	}
-	return offprint.Request{Params: params, Who: who, Zone: location, Locale: cmp.Or(b.Locale, "en")}, waiting, nil
+	return offprint.Request{Params: params, Who: who, Zone: location, Locale: cmp.Or(b.Locale, "en"), Glance: true}, waiting, nil
 }
 
 // tooSlow is what an asker hears who waited for a source for so long.

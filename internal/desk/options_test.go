@@ -346,7 +346,10 @@ func TestAPreviewIsShortAndEndsItsQuery(t *testing.T) {
 	ended := make(chan struct{})
 	p := newPlaces()
 	p.report.Parameters = nil
-	p.report.Source = offprint.SourceFunc(func(ctx context.Context, _ offprint.Request) (*offprint.Document, error) {
+	p.report.Source = offprint.SourceFunc(func(ctx context.Context, req offprint.Request) (*offprint.Document, error) {
+		if req.First != 21 || !req.Glance { // else the rest of a part is read, and runs are kept waiting
+			t.Errorf("asked for %+v", req)
+		}
 		context.AfterFunc(ctx, func() { close(ended) })
 		long := offprint.TextValue(strings.Repeat("ä", 1000))
 		return offprint.Single(&offprint.Table{Name: "n", Columns: []offprint.Column{{Name: "n"}, {Name: "text"}}, Rows: func(yield func(offprint.Row, error) bool) {
