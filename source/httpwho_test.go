@@ -82,6 +82,25 @@ func TestARequestSaysWhoAsksAndASharedSecretProvesIt(t *testing.T) {
 }
 
 // The documentation's own program knows who asks, and nobody else.
+// Pages for those who look for mistakes repeat what was sent.
+func TestNoLogHoldsWhatProvesWhoWeAre(t *testing.T) {
+	var sent string
+	db := service(t, func(w http.ResponseWriter, r *http.Request) {
+		sent = r.Header.Get("Authorization")
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprintf(w, "<h1>no such view</h1>%s | %q | %s", sent, r.Header, strings.Repeat("x", 2000))
+	}, signed)
+	r := report(t, db, head+"GET /x")
+	_, err := read(t, r, ask(t, r, ""))
+	text := fmt.Sprint(err)
+	if _, token, _ := strings.Cut(sent, " "); token == "" || strings.Contains(text, token) || strings.Contains(text, "key-of-ours") {
+		t.Errorf("the log says %s", text)
+	}
+	if !strings.Contains(text, "no such view") || !strings.Contains(text, "X-Api-Key") || len(text) > 1500 {
+		t.Errorf("%d bytes, the log says %s", len(text), text)
+	}
+}
+
 func TestWhatTheDocumentationVerifies(t *testing.T) {
 	page, err := os.ReadFile("../docs/http.md")
 	if err != nil {
