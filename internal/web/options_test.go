@@ -167,6 +167,7 @@ func TestOptionsOfAParameter(t *testing.T) {
 		problem(t, w.options("country", query), status, "invalid")
 	}
 	problem(t, w.options("city", filled(`{"country":7.5e}`)), 422, "invalid")
+	problem(t, w.options("city", filled(`{"contry":"DE"}`)), 422, "bad_parameter")
 	problem(t, w.options("period", ""), 404, "not_found")
 	problem(t, w.do("GET", "/v1/reports/nowhere/parameters/city/options", call{}), 404, "not_found")
 
