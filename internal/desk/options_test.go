@@ -196,6 +196,21 @@ func TestAskersOfOneMinuteShareAQuery(t *testing.T) {
 	}
 }
 
+func TestNobodyDrivesOutTheListsOfOthers(t *testing.T) {
+	p := newPlaces().alone(t, desk.Config{})
+	p.offered(t, ben, "size", `{}`, "")
+	for n := range 300 {
+		blank := desk.Blank{Report: "places", Parameter: "country", Locale: fmt.Sprintf("en-x%03d", n)}
+		if _, err := p.Options(t.Context(), ann, blank, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.offered(t, ben, "size", `{}`, "")
+	if n := p.sizes.asked.Load(); n != 1 {
+		t.Errorf("ben's list was asked for %d times", n)
+	}
+}
+
 func TestALongListIsSearchedAtItsSource(t *testing.T) {
 	p := newPlaces().alone(t, desk.Config{})
 	p.countries.options = func(offprint.Request) (all []string) {
