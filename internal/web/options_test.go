@@ -192,6 +192,21 @@ func TestOptionsOfADeadSource(t *testing.T) {
 	w.do("POST", "/v1/runs", call{body: `{"report":"places","parameters":{"country":"US"}}`}).wants(t, 202) // checked when it is made
 }
 
+// A stranger reads that the query is wrong; whoever wrote it finds out why.
+func TestOptionsOfAWrongQuery(t *testing.T) {
+	w := open(t, wish{workers: -1})
+	w.catalog.places.set(nil, offprint.Errorf(offprint.BadQuery, "Nothing was made.").Because(fmt.Errorf("no such table: regoins")))
+	a := w.options("country", "")
+	problem(t, a, 422, "bad_query")
+	trace, _ := a.json(t)["trace_id"].(string)
+	if strings.Contains(string(a.body), "regoins") {
+		t.Errorf("a stranger reads %s", a.body)
+	}
+	if log := w.log.String(); trace == "" || !strings.Contains(log, "regoins") || !strings.Contains(log, trace) {
+		t.Errorf("the log says %s", log)
+	}
+}
+
 func TestPreview(t *testing.T) {
 	w := open(t, wish{workers: -1})
 	get := func(query string) answer { return w.do("GET", "/v1/reports/places/preview?"+query, call{}) }
