@@ -92,6 +92,9 @@ type Request struct {
 	Zone   *time.Location
 	Locale string
 	First  int64 // no more rows of a part will be read, as for a preview; 0: all
+	// Glance tells that somebody looks on, as at a preview, for seconds at most.
+	// Glances together leave a source connections for the runs.
+	Glance bool
 }
 
 // A Source answers a request with a document. Open may query; reading is

@@ -30,7 +30,7 @@ func (h *header) choices(e yaml.Entry, name string) *choices {
 	before := len(*h.Problems)
 	h.Object(e, "options", yaml.Keys{
 		"query":   func(e yaml.Entry) { c.query = h.query(e) },
-		"tenants": h.Choice(&c.tenants, "shared"),
+		"tenants": h.Choice(&c.tenants, tenantsShared),
 	})
 	if c.query == nil && len(*h.Problems) == before {
 		h.Wrong(e.At, `options are a list, as in [EU, US] or [{value: EU, label: Europe}], or a query, as in {query: "SELECT code, name FROM regions ORDER BY name"}.`)
@@ -103,7 +103,7 @@ func offsetAt(text string, line, column int) (at int) {
 	return at
 }
 
-func (c *choices) blind() bool { return c.tenants != "shared" && !c.query.namesTenant() }
+func (c *choices) blind() bool { return c.tenants != tenantsShared && !c.query.namesTenant() }
 
 // follow notes on each parameter which others its options depend on. Nobody
 // could choose first where they depend on each other.

@@ -34,6 +34,7 @@ type Database struct {
 	firstRow time.Duration
 	timeout  time.Duration
 	engine   engine
+	glances  *slots // half of the connections: whoever looks on does not keep the runs waiting
 }
 
 // An engine is one kind of database.
@@ -111,7 +112,7 @@ func Open(c Config) (*Database, error) {
 	if c.MaxConnections == 0 {
 		c.MaxConnections = defaultConnections
 	}
-	db := &Database{name: c.Name, noun: "database", firstRow: c.FirstRowTimeout, timeout: c.Timeout}
+	db := &Database{name: c.Name, noun: "database", firstRow: c.FirstRowTimeout, timeout: c.Timeout, glances: newSlots(max(1, c.MaxConnections/2))}
 	if db.firstRow == 0 {
 		db.firstRow = defaultFirstRow
 	}
@@ -146,6 +147,7 @@ func (c Config) wrong(what string) error { return errors.New("source " + c.Name 
 
 // Close lets all connections go; it waits for the runs that still read.
 func (d *Database) Close() error {
+	d.glances.close()
 	d.engine.close()
 	return nil
 }

@@ -91,28 +91,41 @@ func version(text string) string {
 func (d *Definition) Report() *offprint.Report {
 	r := d.report
 	r.Source, r.Reads = d, d.db.name
-	r.TenantBlind = d.tenants != "shared" && !d.KeepsTenantsApart()
+	r.TenantBlind = d.tenants != tenantsShared && !d.KeepsTenantsApart()
 	return &r
 }
 
+// What a header says of tenants.
+const (
+	tenantsShared  = "shared"  // all may see all rows
+	tenantsService = "service" // the service filters by who asks
+)
+
+// serviceDecides tells whether the report says that its service keeps tenants
+// apart, and whether that is told who asks. Nothing but the report's author
+// knows what a service does with that: to be told is not to filter.
+func (d *Definition) serviceDecides() bool {
+	return d.tenants == tenantsService && d.db.engine.dialect().signed
+}
+
 // KeepsTenantsApart tells whether the database decides by who asks (as_user),
-// or every query, those of options too, names the asker's tenant where that
+// or is a service that does (tenants: service), or every query, those of options too, names the asker's tenant where that
 // cannot fall away. One that does not shows every tenant's rows; options may be
 // said to be for all.
 func (d *Definition) KeepsTenantsApart() bool {
-	return d.asUser.byClaim() || !slices.ContainsFunc(d.parts, func(p part) bool { return !p.query.namesTenant() }) &&
+	return d.asUser.byClaim() || d.serviceDecides() || !slices.ContainsFunc(d.parts, func(p part) bool { return !p.query.namesTenant() }) &&
 		!slices.ContainsFunc(d.choices, func(c *choices) bool { return c.blind() })
 }
 
 // blind are the queries that would show every tenant's rows, and are not said
 // to be for all.
 func (d *Definition) blind() (problems Problems) {
-	if d.tenants == "shared" || d.asUser.byClaim() {
+	if d.tenants == tenantsShared || d.asUser.byClaim() || d.serviceDecides() {
 		return nil
 	}
 	for _, p := range d.parts {
 		if !p.query.namesTenant() {
-			problems = append(problems, p.query.problem(p.query.start(), "The query does not name :user.tenant outside of [[ ]], so nobody who has a tenant may ask for the report. Filter by it, or write tenants: shared in the header if all tenants may see all rows."))
+			problems = append(problems, p.query.problem(p.query.start(), "The query does not name :user.tenant outside of [[ ]], so nobody who has a tenant may ask for the report. Filter by it, or write "+d.otherwise()+"."))
 		}
 	}
 	for _, c := range d.choices {
@@ -121,6 +134,15 @@ func (d *Definition) blind() (problems Problems) {
 		}
 	}
 	return problems
+}
+
+// otherwise is what to write in a header whose query does not filter.
+func (d *Definition) otherwise() string {
+	const shared = "tenants: shared in the header if all tenants may see all rows"
+	if d.db.engine.dialect().signed {
+		return "tenants: service if the service filters by the tenant that it is told, or " + shared
+	}
+	return shared
 }
 
 // unmade are the formats that it names and nobody makes.
@@ -134,12 +156,8 @@ func (d *Definition) unmade(formats []string) (problems Problems) {
 	return problems
 }
 
-// namesTenant looks outside of [[ ]] only: a filter in there falls away. A
-// signed request always names the tenant.
+// namesTenant looks outside of [[ ]] only: a filter in there falls away.
 func (q *query) namesTenant() bool {
-	if q.dialect.signed {
-		return true
-	}
 	inside := false
 	for _, p := range q.pieces {
 		switch {

@@ -30,7 +30,7 @@ type dialect struct {
 	mostValues    int  // that a statement may have
 	loose         bool // a column declared as text may well hold numbers or times
 	request       bool // no SQL at all: GET /path?name=:parameter
-	signed        bool // with every request goes who asks, in words that the source can trust
+	signed        bool // with every request goes who asks, in words that the source can trust; what it makes of that is its own
 }
 
 var (

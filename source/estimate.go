@@ -22,6 +22,11 @@ func (d *Definition) Estimate(ctx context.Context, req offprint.Request) (rows i
 	defer s.cancel(nil)
 	limit := time.AfterFunc(estimateLimit, func() { s.cancel(s.tooLong("say how much it would answer within", estimateLimit)) })
 	defer limit.Stop()
+	leave, err := d.db.glance(s.ctx, req)
+	if err != nil {
+		return 0, false, s.failed(err, nil)
+	}
+	defer leave()
 	snapshot, err := d.db.engine.begin(s.ctx, s.opening)
 	if err != nil {
 		return 0, false, s.failed(err, nil)

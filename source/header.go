@@ -92,7 +92,7 @@ func (d *Definition) keys(h *header, sources map[string]*Database) yaml.Keys {
 		"as_user":     func(e yaml.Entry) { d.asUser = h.asUser(e) },
 		"formats":     func(e yaml.Entry) { d.formats(h, e) },
 		"allow":       func(e yaml.Entry) { d.allow(h, e) },
-		"tenants":     h.Choice(&d.tenants, "shared"),
+		"tenants":     func(e yaml.Entry) { d.places["tenants"] = e; h.Choice(&d.tenants, tenantsShared, tenantsService)(e) },
 		"retention":   h.Duration(&r.Retention),
 		"max_rows":    h.Whole(&r.MaxRows),
 		"timeout":     h.Duration(&d.timeout),
@@ -203,6 +203,9 @@ func (d *Definition) check(h *header, sources map[string]*Database) {
 	}
 	if d.asUser != nil && d.db != nil && !d.db.engine.dialect().asUser {
 		*h.Problems = append(*h.Problems, d.asUser.problem("as_user needs PostgreSQL, and the source "+d.db.name+" is none. Filter by :user.tenant in the query instead."))
+	}
+	if d.tenants == tenantsService && d.db != nil && !d.db.engine.dialect().signed {
+		h.Wrong(h.Place(d.places["tenants"]), "tenants: service is for an HTTP service that knows who asks, and the source %s is none with a secret. Filter by :user.tenant instead.", d.db.name)
 	}
 	for _, found := range braces.FindAllStringSubmatch(d.report.File, -1) {
 		if !slices.ContainsFunc(d.report.Parameters, func(p offprint.Parameter) bool { return p.Name == found[1] }) {

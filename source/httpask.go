@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -191,8 +192,8 @@ func misanswered(format string, args ...any) error {
 // it may hold anything, and is for the log.
 func refusal(response *http.Response) error {
 	status := response.StatusCode
-	begin, _ := io.ReadAll(io.LimitReader(response.Body, 1000)) // as much as can be had
-	e := &serviceError{cause: fmt.Errorf("it answered %d with %q", status, strings.ToValidUTF8(string(begin), "\uFFFD"))}
+	begin, _ := io.ReadAll(io.LimitReader(response.Body, mostSaid)) // as much as can be had
+	e := &serviceError{cause: fmt.Errorf("it answered %d with %q", status, unsaid(string(begin), response.Request.Header))}
 	switch {
 	case status == 401, status == 403, status == 407:
 		e.code = offprint.PermissionDenied
@@ -206,6 +207,31 @@ func refusal(response *http.Response) error {
 		e.code, e.text = offprint.BadQuery, fmt.Sprintf("The service refuses the request with the status %d.", status)
 	}
 	return e
+}
+
+// mostSaid is how much of an error answer is read, and a log shows mostLogged.
+const mostSaid, mostLogged = 8 << 10, 1000
+
+// shortestKey is the least that could be a secret; less is a version or a word.
+const shortestKey = 8
+
+// unsaid is what a log may hold of an answer: the beginning, without what we
+// sent to prove who we are. Pages for those who look for mistakes repeat it.
+func unsaid(text string, sent http.Header) string {
+	for name, values := range sent {
+		if slices.Contains(ours, name) || name == "Content-Type" || name == "User-Agent" {
+			continue
+		}
+		for _, value := range values {
+			_, secret, _ := strings.Cut(value, " ") // Bearer, Basic
+			for _, s := range []string{value, secret} {
+				if len(s) >= shortestKey {
+					text = strings.ReplaceAll(text, s, "…")
+				}
+			}
+		}
+	}
+	return strings.ToValidUTF8(text[:min(len(text), mostLogged)], "\uFFFD")
 }
 
 // retryAfter reads seconds, or a time.

@@ -82,6 +82,25 @@ func TestARequestSaysWhoAsksAndASharedSecretProvesIt(t *testing.T) {
 }
 
 // The documentation's own program knows who asks, and nobody else.
+// Pages for those who look for mistakes repeat what was sent.
+func TestNoLogHoldsWhatProvesWhoWeAre(t *testing.T) {
+	var sent string
+	db := service(t, func(w http.ResponseWriter, r *http.Request) {
+		sent = r.Header.Get("Authorization")
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprintf(w, "<h1>no such view</h1>%s | %q | %s", sent, r.Header, strings.Repeat("x", 2000))
+	}, signed)
+	r := report(t, db, head+"GET /x")
+	_, err := read(t, r, ask(t, r, ""))
+	text := fmt.Sprint(err)
+	if _, token, _ := strings.Cut(sent, " "); token == "" || strings.Contains(text, token) || strings.Contains(text, "key-of-ours") {
+		t.Errorf("the log says %s", text)
+	}
+	if !strings.Contains(text, "no such view") || !strings.Contains(text, "X-Api-Key") || len(text) > 1500 {
+		t.Errorf("%d bytes, the log says %s", len(text), text)
+	}
+}
+
 func TestWhatTheDocumentationVerifies(t *testing.T) {
 	page, err := os.ReadFile("../docs/http.md")
 	if err != nil {
@@ -116,7 +135,9 @@ print(who and who["sub"] + " " + who["tenant"])`, tt.header, tt.secret, tt.audie
 	}
 }
 
-func TestASignedRequestKeepsTenantsApart(t *testing.T) {
+// That a request says who asks does not mean that the service cares: the
+// report has to say so.
+func TestAServiceKeepsTenantsApartWhereTheReportSaysSo(t *testing.T) {
 	for _, tt := range []struct {
 		header, request string
 		change          func(*source.Config)
@@ -125,12 +146,25 @@ func TestASignedRequestKeepsTenantsApart(t *testing.T) {
 		{"", "GET /x", func(*source.Config) {}, true},
 		{"tenants: shared\n", "GET /x", func(*source.Config) {}, false},
 		{"", "GET /x?t=:user.tenant", func(*source.Config) {}, false},
-		{"", "GET /x", signed, false},
+		{"", "GET /x", signed, true},
+		{"tenants: shared\n", "GET /x", signed, false},
+		{"tenants: service\n", "GET /x", signed, false},
+		{"tenants: service\nparameters: {a: {type: text, optional: true, options: {query: GET /a}}}\n", "GET /x?b=1[[&a=:a]]", signed, false},
+		{"parameters: {a: {type: text, optional: true, options: {query: GET /a}}}\n", "GET /x?t=:user.tenant[[&a=:a]]", signed, true},
+		{"parameters: {a: {type: text, optional: true, options: {query: GET /a, tenants: shared}}}\n", "GET /x?t=:user.tenant[[&a=:a]]", signed, false},
 	} {
 		db := service(t, says(ndjson, ""), tt.change)
 		if r := report(t, db, "/*---\n"+tt.header+"---*/\n"+tt.request); r.TenantBlind != tt.blind {
 			t.Errorf("%s%s: blind is %v", tt.header, tt.request, r.TenantBlind)
 		}
+	}
+}
+
+func TestNobodyIsToldWhoAsksWithoutASecret(t *testing.T) {
+	want := "orders.sql:2:10: tenants: service is for an HTTP service that knows who asks, and the source erp is none with a secret. Filter by :user.tenant instead."
+	db := service(t, says(ndjson, ""))
+	if _, problems := source.Parse("orders.sql", "/*---\ntenants: service\n---*/\nGET /x", map[string]*source.Database{"erp": db}); fmt.Sprint(problems) != want {
+		t.Errorf("%v", problems)
 	}
 }
 

@@ -558,13 +558,16 @@ func TestTheURLOfMySQL(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{
-		"mysql://u:hunter2/x@h/d":               "are written as %2F",
-		"mysql://u:hunter2@/d":                  "names no host",
-		"mysql://u:hunter2@h/d?sslmode=x":       "no setting sslmode",
-		"mysql://u:hunter2@h/d?tls=yes":         "tls in the URL is true",
-		"mysql://u:hunter2@h/d?ssl-mode=X":      "tls in the URL is true",
-		"mysql://u:hunter2@h/d?tls_ca=nowhere":  "tls_ca cannot be read",
-		"mysql://u:hunter2@h/d?tls_ca=" + empty: "holds no certificate",
+		"mysql://u:hunter2/x@h/d":                        "are written as %2F",
+		"mysql://u:hunter2@/d":                           "names no host",
+		"mysql://u:hunter2@h/d?sslmode=x":                "no setting sslmode",
+		"mysql://u:hunter2@h/d?tls=yes":                  "tls in the URL is true",
+		"mysql://u:hunter2@h/d?ssl-mode=X":               "tls in the URL is true",
+		"mysql://u:hunter2@h/d?tls=true&tls_ca=nowhere":  "tls_ca cannot be read",
+		"mysql://u:hunter2@h/d?tls=true&tls_ca=" + empty: "holds no certificate",
+		"mysql://u:hunter2@h/d?tls_ca=" + empty:          "Write tls=true with it",
+		"mysql://u:hunter2@h/d?tls=skip-verify&tls_ca=x": "Write tls=true with it",
+		"mysql://u:12/3?hunter2@h/d":                     "a ? in a password is written as %3F",
 	} {
 		_, err := source.Open(source.Config{Name: "shop", URL: name})
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {

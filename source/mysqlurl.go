@@ -62,8 +62,14 @@ func (c Config) mysqlSettings(d *mysql.Config, u *url.URL) error {
 		case "tls_ca":
 			authority = value
 		default:
+			if span(name, func(b byte) bool { return letter(b) || digit(b) || b == '-' }) < len(name) { // what follows a ? of the password
+				return c.wrong("what follows ? in the URL is no setting. Write tls=true, or socket=/run/mysqld/mysqld.sock; a ? in a password is written as %3F.")
+			}
 			return c.wrong("the URL has no setting " + name + "." + yaml.DidYouMean(name, []string{"tls", "tls_ca", "socket"}))
 		}
+	}
+	if authority != "" && encryption != "true" { // else nobody would look at it, and whoever wrote it believes that somebody does
+		return c.wrong("tls_ca is to prove who the server is. Write tls=true with it, or ssl-mode=VERIFY_CA.")
 	}
 	return c.mysqlTLS(d, u.Hostname(), encryption, authority)
 }

@@ -54,7 +54,7 @@ func headKeys() map[string]*yaml.Schema {
 		"allow": yaml.ObjectSchema(map[string]*yaml.Schema{
 			"roles": yaml.ListSchema(yaml.TextSchema(), 1).About("Whoever has one of these may see the report and ask for it."),
 		}, "roles").About("Who may see the report and ask for it. Without it: everybody who is signed in.").Such(map[string]any{"roles": []string{"sales"}}),
-		"tenants":   yaml.ChoiceSchema("shared").About("shared: all tenants may see all rows, although no query names :user.tenant."),
+		"tenants":   yaml.ChoiceSchema(tenantsShared, tenantsService).About("shared: all tenants may see all rows, although no query names :user.tenant. service: the HTTP service filters by the tenant that its signed requests name."),
 		"retention": yaml.DurationSchema().About("How long its files are kept."),
 		"max_rows":  yaml.NumberSchema("integer", 1, 0).About("A file is cut after so many rows, and says so.").Such(1000000),
 		"timeout":   yaml.DurationSchema().About("How long the queries may take in all."),
@@ -115,7 +115,7 @@ func optionsSchema() *yaml.Schema {
 	}, "value")}}
 	query := yaml.ObjectSchema(map[string]*yaml.Schema{
 		"query":   (&yaml.Schema{Type: "string"}).About("A query on the source: values, and labels in a second column. It may use other parameters."),
-		"tenants": yaml.ChoiceSchema("shared").About("shared: all tenants may see all options."),
+		"tenants": yaml.ChoiceSchema(tenantsShared).About("shared: all tenants may see all options."),
 	}, "query")
 	return (&yaml.Schema{AnyOf: []*yaml.Schema{yaml.TextSchema(), {Type: "array", Items: option}, query}}).
 		About("All values that may be chosen, or a query that answers them.").

@@ -18,6 +18,7 @@ type session struct {
 	statements []*statement
 	opening    opening
 	snapshot   snapshot
+	leave      func() // of a glance
 
 	ctx    context.Context // ends with the asker's, or by a time-out
 	cancel context.CancelCauseFunc
@@ -46,10 +47,15 @@ func (d *Definition) begin(ctx context.Context, req offprint.Request, parts []pa
 		return nil, err
 	}
 	s.watch(ctx)
+	if s.leave, err = d.db.glance(s.ctx, req); err != nil {
+		err = s.failed(err, nil)
+		s.stopTimers()
+		return nil, err
+	}
 	snapshot, err := d.db.engine.begin(s.ctx, s.opening)
 	if err != nil {
 		err = s.failed(err, nil)
-		s.stopTimers()
+		s.letGo()
 		return nil, err
 	}
 	s.snapshot = snapshot
@@ -84,6 +90,12 @@ func (s *session) watch(ctx context.Context) {
 	}
 	s.first = time.AfterFunc(s.db.firstRow, func() { s.cancel(s.tooLong("begin to answer within", s.db.firstRow)) })
 	s.whole = time.AfterFunc(timeout, func() { s.cancel(s.tooLong("finish within", timeout)) })
+}
+
+// letGo is for who has no snapshot any more.
+func (s *session) letGo() {
+	s.leave()
+	s.stopTimers()
 }
 
 func (s *session) stopTimers() {
@@ -131,7 +143,7 @@ func (s *session) release(all bool) {
 	s.released = true
 	all = s.unhook() && all // stop may be on its way to this very connection
 	s.snapshot.end(all)
-	s.stopTimers()
+	s.letGo()
 }
 
 func (s *session) parts(yield func(*offprint.Table, error) bool) {
@@ -175,7 +187,7 @@ func (s *session) pass(r *reading) error {
 	if err != nil {
 		s.released = true // there is nothing left to let go
 		cause := s.failed(err, nil)
-		s.stopTimers()
+		s.letGo()
 		return cause
 	}
 	s.snapshot = next

@@ -1,11 +1,13 @@
 package source_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/offprint/offprint"
 	"github.com/offprint/offprint/source"
@@ -209,6 +211,46 @@ func TestWhereOnlyTheFirstRowsAreReadAQueryEndsWithThem(t *testing.T) {
 				for range doc.Parts {
 					break
 				}
+			}
+		})
+	}
+}
+
+// However many people look on, runs have connections.
+func TestGlancesLeaveConnectionsForRuns(t *testing.T) {
+	for name, make := range each(t) {
+		t.Run(name, func(t *testing.T) {
+			db, _ := make(t) // with two connections
+			r := report(t, db, "/*---\n---*/\nSELECT 1 AS n")
+			glance := ask(t, r, "")
+			glance.Glance = true
+			hold, leave := context.WithCancel(t.Context())
+			defer leave()
+			held, err := r.Source.Open(hold, glance)
+			if err != nil {
+				t.Fatal(err)
+			}
+			soon, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			defer cancel()
+			if _, err := r.Source.Open(soon, glance); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("another glance: %v", err)
+			}
+			if _, _, err := r.Source.(offprint.Estimator).Estimate(soon, glance); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("an estimate: %v", err)
+			}
+			if _, err := read(t, r, ask(t, r, "")); err != nil {
+				t.Errorf("a run: %v", err)
+			}
+			for range held.Parts { // it ends
+				break
+			}
+			for range 3 {
+				if _, err := read(t, r, glance); err != nil {
+					t.Errorf("after one has ended: %v", err)
+				}
+			}
+			if _, _, err := r.Source.(offprint.Estimator).Estimate(t.Context(), glance); err != nil {
+				t.Errorf("an estimate after one has ended: %v", err)
 			}
 		})
 	}

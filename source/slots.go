@@ -3,6 +3,8 @@ package source
 import (
 	"context"
 	"sync"
+
+	"github.com/offprint/offprint"
 )
 
 // slots let so many runs read at a time.
@@ -23,6 +25,15 @@ func (s *slots) take(ctx context.Context) error {
 }
 
 func (s *slots) give() { <-s.taken }
+
+// glance takes a slot for a request that only glances, before it takes a
+// connection.
+func (d *Database) glance(ctx context.Context, req offprint.Request) (leave func(), err error) {
+	if !req.Glance {
+		return func() {}, nil
+	}
+	return d.glances.give, d.glances.take(ctx)
+}
 
 // close waits for the runs that still read.
 func (s *slots) close() {

@@ -74,7 +74,7 @@ func (d *Desk) planned(ctx context.Context, report *offprint.Report, run *offpri
 		return 0, false, ctx.Err()
 	}
 	defer leave()
-	rows, known, err = source.Estimate(limited, offprint.Request{Params: run.Params, Who: run.Who, Zone: zone(run.Zone), Locale: run.Locale})
+	rows, known, err = source.Estimate(limited, offprint.Request{Params: run.Params, Who: run.Who, Zone: zone(run.Zone), Locale: run.Locale, Glance: true})
 	if ctx.Err() != nil {
 		return 0, false, ctx.Err()
 	}

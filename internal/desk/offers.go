@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"strings"
@@ -100,6 +101,7 @@ func (c choice) stream(ctx context.Context, see func(listed) bool) error {
 // A list is what became of looking up a choice. Nothing of it changes once it
 // is ready.
 type list struct {
+	user  [2]string // whose it is: tenant and user
 	since time.Time
 	ready chan struct{} // closed when it is known
 	all   []listed
@@ -171,7 +173,7 @@ func (o *offers) list(c choice) *list {
 	if l := o.lists[c.key]; l != nil && now.Sub(l.since) < fresh {
 		return l
 	}
-	l := &list{since: now, ready: make(chan struct{})}
+	l := &list{user: userOf(c.req.Who), since: now, ready: make(chan struct{})}
 	if l.err = context.Cause(o.ctx); l.err != nil {
 		close(l.ready)
 		return l
@@ -212,21 +214,26 @@ func (l *list) add(o listed) bool {
 	return !l.long
 }
 
-// makeRoom forgets the oldest lists while there are too many. Only who holds
-// mu may call it.
+// makeRoom forgets lists while there are too many: the oldest of whoever has
+// the most, so that nobody drives out what others are choosing from. Only who
+// holds mu may call it.
 func (o *offers) makeRoom() {
 	for {
-		oldest, bytes := "", 0
-		for key, l := range o.lists {
+		bytes, of := 0, make(map[[2]string]int)
+		for _, l := range o.lists {
 			if l.isReady() {
 				bytes += l.bytes
 			}
-			if oldest == "" || l.since.Before(o.lists[oldest].since) {
-				oldest = key
-			}
+			of[l.user]++
 		}
 		if len(o.lists) <= mostLists && bytes <= mostBytes {
 			return
+		}
+		oldest := ""
+		for key, l := range o.lists {
+			if other := o.lists[oldest]; other == nil || cmp.Or(of[other.user]-of[l.user], l.since.Compare(other.since)) < 0 {
+				oldest = key
+			}
 		}
 		delete(o.lists, oldest)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -76,6 +77,9 @@ func (d *Desk) followed(who offprint.Identity, report *offprint.Report, p *offpr
 	if wrong != nil {
 		return req, nil, invalid(wrong)
 	}
+	if err := unknown(report, b.Parameters); err != nil {
+		return req, nil, err
+	}
 	alone := offprint.Report{}
 	sent := offprint.Sent{}
 	for _, other := range report.Parameters {
@@ -93,7 +97,20 @@ func (d *Desk) followed(who offprint.Identity, report *offprint.Report, p *offpr
 	if err != nil {
 		return req, nil, err
 	}
-	return offprint.Request{Params: params, Who: who, Zone: location, Locale: cmp.Or(b.Locale, "en")}, waiting, nil
+	return offprint.Request{Params: params, Who: who, Zone: location, Locale: cmp.Or(b.Locale, "en"), Glance: true}, waiting, nil
+}
+
+// unknown refuses parameters that the report has not: whoever misspells a
+// country would be offered all cities.
+func unknown(report *offprint.Report, sent offprint.Sent) error {
+	strange := maps.Clone(sent)
+	empty := offprint.Report{}
+	for _, p := range report.Parameters {
+		delete(strange, p.Name)
+		empty.Parameters = append(empty.Parameters, offprint.Parameter{Name: p.Name, Type: p.Type, Optional: true})
+	}
+	_, err := empty.Resolve(strange, time.UTC, time.Time{})
+	return err
 }
 
 // tooSlow is what an asker hears who waited for a source for so long.

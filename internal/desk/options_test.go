@@ -196,6 +196,21 @@ func TestAskersOfOneMinuteShareAQuery(t *testing.T) {
 	}
 }
 
+func TestNobodyDrivesOutTheListsOfOthers(t *testing.T) {
+	p := newPlaces().alone(t, desk.Config{})
+	p.offered(t, ben, "size", `{}`, "")
+	for n := range 300 {
+		blank := desk.Blank{Report: "places", Parameter: "country", Locale: fmt.Sprintf("en-x%03d", n)}
+		if _, err := p.Options(t.Context(), ann, blank, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.offered(t, ben, "size", `{}`, "")
+	if n := p.sizes.asked.Load(); n != 1 {
+		t.Errorf("ben's list was asked for %d times", n)
+	}
+}
+
 func TestALongListIsSearchedAtItsSource(t *testing.T) {
 	p := newPlaces().alone(t, desk.Config{})
 	p.countries.options = func(offprint.Request) (all []string) {
@@ -346,7 +361,10 @@ func TestAPreviewIsShortAndEndsItsQuery(t *testing.T) {
 	ended := make(chan struct{})
 	p := newPlaces()
 	p.report.Parameters = nil
-	p.report.Source = offprint.SourceFunc(func(ctx context.Context, _ offprint.Request) (*offprint.Document, error) {
+	p.report.Source = offprint.SourceFunc(func(ctx context.Context, req offprint.Request) (*offprint.Document, error) {
+		if req.First != 21 || !req.Glance { // else the rest of a part is read, and runs are kept waiting
+			t.Errorf("asked for %+v", req)
+		}
 		context.AfterFunc(ctx, func() { close(ended) })
 		long := offprint.TextValue(strings.Repeat("ä", 1000))
 		return offprint.Single(&offprint.Table{Name: "n", Columns: []offprint.Column{{Name: "n"}, {Name: "text"}}, Rows: func(yield func(offprint.Row, error) bool) {

@@ -55,7 +55,7 @@ func (d *Desk) Preview(ctx context.Context, who offprint.Identity, ask Ask) (Pre
 	tooLate := noPreview(report, d.Glance)
 	ctx, cancel := context.WithTimeoutCause(ctx, d.Glance, tooLate)
 	defer cancel() // ends the query at the source, however we end
-	req := offprint.Request{Params: run.Params, Who: who, Zone: zone(run.Zone), Locale: run.Locale}
+	req := offprint.Request{Params: run.Params, Who: who, Zone: zone(run.Zone), Locale: run.Locale, First: mostSampled + 1, Glance: true}
 	p, err := d.look(ctx, report, req)
 	late := errors.Is(context.Cause(ctx), tooLate)
 	switch {

@@ -19,6 +19,8 @@ type seat struct {
 	users int // who sit or wait
 }
 
+func userOf(who offprint.Identity) [2]string { return [2]string{who.Tenant, who.User} }
+
 func newSeats(most int) *seats { return &seats{most: most, of: make(map[[2]string]*seat)} }
 
 // wait takes a seat, until leave is called, or answers with the cause that ctx ended.
@@ -48,7 +50,7 @@ func (s *seats) try(who offprint.Identity) (leave func(), ok bool) {
 func (s *seats) at(who offprint.Identity) *seat {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	user := [2]string{who.Tenant, who.User}
+	user := userOf(who)
 	if s.of[user] == nil {
 		s.of[user] = &seat{taken: make(chan struct{}, s.most)}
 	}
@@ -59,7 +61,7 @@ func (s *seats) at(who offprint.Identity) *seat {
 func (s *seats) left(who offprint.Identity) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	user := [2]string{who.Tenant, who.User}
+	user := userOf(who)
 	if s.of[user].users--; s.of[user].users == 0 {
 		delete(s.of, user)
 	}

@@ -100,7 +100,7 @@ func (d *Desk) draft(ctx context.Context, who offprint.Identity, report *offprin
 		return offprint.Run{}, err
 	}
 	locale := cmp.Or(ask.Locale, "en")
-	if err := d.chooses(ctx, report, offprint.Request{Params: params, Who: who, Zone: location, Locale: locale}); err != nil {
+	if err := d.chooses(ctx, report, offprint.Request{Params: params, Who: who, Zone: location, Locale: locale, Glance: true}); err != nil {
 		return offprint.Run{}, err
 	}
 	return offprint.Run{

@@ -114,7 +114,7 @@ func TestReportsSayWhatMayBeAskedFor(t *testing.T) {
 	w.do("GET", "/v1/reports/board", call{}).wants(t, 404)
 	one := w.do("GET", "/v1/reports/orders", call{}).wants(t, 200).json(t)
 	properties := one["parameters"].(map[string]any)["properties"].(map[string]any)
-	if got := encoded(t, properties["region"]); got != `{"enum":["EU","US"],"maxLength":10000,"title":"Region","type":"string"}` {
+	if got := encoded(t, properties["region"]); got != `{"enum":["EU","US",null],"maxLength":10000,"title":"Region","type":["string","null"]}` {
 		t.Errorf("region: %s", got)
 	}
 	if got := encoded(t, properties["rows"]); got != `{"default":100,"description":"How many orders to make up.","maximum":1000000,"minimum":0,"title":"Rows","type":"integer"}` {
@@ -307,6 +307,8 @@ func TestRefusals(t *testing.T) {
 		{"a wrong key", "GET", "/v1/runs", call{key: "opk_wrong"}, 401, "unauthenticated", ""},
 		{"no key for a file", "GET", "/v1/runs/" + id + "/file", call{key: "none"}, 401, "unauthenticated", ""},
 		{"no key for a stream", "GET", "/v1/events", call{key: "none"}, 401, "unauthenticated", ""},
+		{"a query that says a thing twice", "GET", "/v1/runs?limit=2&limit=3", call{}, 422, "invalid", "query limit"},
+		{"a search for two things", "GET", "/v1/reports/orders/parameters/region/options?q=a&q=b", call{}, 422, "invalid", "query q"},
 		{"an unknown query", "GET", "/v1/runs?page=2", call{}, 422, "invalid", "query page"},
 		{"an unknown query elsewhere", "GET", "/v1/runs/" + id + "?verbose=1", call{}, 422, "invalid", "query verbose"},
 		{"a bad limit", "GET", "/v1/runs?limit=1000", call{}, 422, "invalid", "query limit"},

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -87,6 +88,9 @@ func (s *Site) form(v *visit) error {
 			return err
 		}
 		sent, format = run.Sent, run.Format
+		maps.DeleteFunc(sent, func(name string, _ json.RawMessage) bool { // what today's report has no more
+			return !slices.ContainsFunc(r.Parameters, func(p offprint.Parameter) bool { return p.Name == name })
+		})
 	}
 	page := v.formOf(r, sent, format)
 	return s.show(v.w, http.StatusOK, "report", "layout", v.watched(v.frame(r.TitleIn(v.to.locale), page), name))

@@ -3,9 +3,11 @@ package web
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -72,8 +74,8 @@ func operation[I, O any](s *Site, op huma.Operation, do func(ctx context.Context
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
 		a := ctx.Value(askerKey{}).(*asker)
 		var out *O
-		var err error
-		if sends {
+		err := once(a.request)
+		if err == nil && sends {
 			err = lift(a.answer)
 		}
 		if err == nil {
@@ -87,6 +89,22 @@ func operation[I, O any](s *Site, op huma.Operation, do func(ctx context.Context
 		}
 		return out, nil
 	})
+}
+
+// once refuses a query that says a thing twice: of two values one would be
+// passed over in silence.
+func once(r *http.Request) error {
+	err := offprint.Errorf(offprint.Invalid, "Nothing was done. Mend the query and ask again.")
+	query := r.URL.Query()
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		if len(query[name]) > 1 {
+			err.Fields = append(err.Fields, offprint.Field{Pointer: pointer("query", name), Detail: "Send this once."})
+		}
+	}
+	if err.Fields == nil {
+		return nil
+	}
+	return err
 }
 
 // describe adds a route to the document that is no JSON operation.

@@ -167,6 +167,7 @@ func TestOptionsOfAParameter(t *testing.T) {
 		problem(t, w.options("country", query), status, "invalid")
 	}
 	problem(t, w.options("city", filled(`{"country":7.5e}`)), 422, "invalid")
+	problem(t, w.options("city", filled(`{"contry":"DE"}`)), 422, "bad_parameter")
 	problem(t, w.options("period", ""), 404, "not_found")
 	problem(t, w.do("GET", "/v1/reports/nowhere/parameters/city/options", call{}), 404, "not_found")
 
@@ -189,6 +190,21 @@ func TestOptionsOfADeadSource(t *testing.T) {
 		t.Errorf("a dead source: %v %s", a.Header, a.body)
 	}
 	w.do("POST", "/v1/runs", call{body: `{"report":"places","parameters":{"country":"US"}}`}).wants(t, 202) // checked when it is made
+}
+
+// A stranger reads that the query is wrong; whoever wrote it finds out why.
+func TestOptionsOfAWrongQuery(t *testing.T) {
+	w := open(t, wish{workers: -1})
+	w.catalog.places.set(nil, offprint.Errorf(offprint.BadQuery, "Nothing was made.").Because(fmt.Errorf("no such table: regoins")))
+	a := w.options("country", "")
+	problem(t, a, 422, "bad_query")
+	trace, _ := a.json(t)["trace_id"].(string)
+	if strings.Contains(string(a.body), "regoins") {
+		t.Errorf("a stranger reads %s", a.body)
+	}
+	if log := w.log.String(); trace == "" || !strings.Contains(log, "regoins") || !strings.Contains(log, trace) {
+		t.Errorf("the log says %s", log)
+	}
 }
 
 func TestPreview(t *testing.T) {

@@ -116,6 +116,9 @@ func (s *Site) refuse(ctx context.Context, h http.Header, err error) *problem {
 	if p.Status >= 500 && ctx.Err() == nil {
 		s.Log.ErrorContext(ctx, "request failed", "error", err, "trace_id", p.TraceID)
 	}
+	if (p.Code == offprint.BadQuery || p.Code == offprint.PermissionDenied) && behind(err) {
+		s.Log.WarnContext(ctx, "a source refused what was asked of it", "error", err, "trace_id", p.TraceID)
+	}
 	if seconds := retryAfter[p.Code]; seconds > 0 {
 		p.header.Set("Retry-After", strconv.Itoa(seconds))
 	}
@@ -127,6 +130,13 @@ func (s *Site) refuse(ctx context.Context, h http.Header, err error) *problem {
 		p.header.Set("WWW-Authenticate", challenge)
 	}
 	return p
+}
+
+// behind tells whether there is more to an error than people are shown: what a
+// database said of a query, for whoever wrote it.
+func behind(err error) bool {
+	var e *offprint.Error
+	return errors.As(err, &e) && errors.Unwrap(e) != nil
 }
 
 // fail answers a request with a problem.

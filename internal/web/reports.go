@@ -127,6 +127,9 @@ func schemaOfParameter(p *offprint.Parameter, locale string) map[string]any {
 	if p.Many {
 		schema = map[string]any{"type": "array", "items": one}
 	}
+	if p.Optional { // also where there is a default, which null is not
+		nullable(schema)
+	}
 	schema["title"] = p.LabelIn(locale)
 	if help := p.Help.In(locale); help != "" {
 		schema["description"] = help
@@ -135,6 +138,19 @@ func schemaOfParameter(p *offprint.Parameter, locale string) map[string]any {
 		schema["default"] = defaultOf(p)
 	}
 	return schema
+}
+
+// nullable lets a schema have null, too.
+func nullable(schema map[string]any) {
+	if kind, ok := schema["type"].(string); ok {
+		schema["type"] = []string{kind, "null"}
+	}
+	if values, ok := schema["enum"].([]any); ok {
+		schema["enum"] = append(values, nil)
+	}
+	if kinds, ok := schema["anyOf"].([]any); ok {
+		schema["anyOf"] = append(kinds, map[string]any{"type": "null"})
+	}
 }
 
 func defaultOf(p *offprint.Parameter) any {
