@@ -24,6 +24,8 @@ type choices struct {
 	query      *query
 }
 
+const whatOptionsAre = `options are a list, as in [EU, US] or [{value: EU, label: Europe}], or a query, as in {query: "SELECT code, name FROM regions ORDER BY name"}.`
+
 // choices reads {query: SELECT …}.
 func (h *header) choices(e yaml.Entry, name string) *choices {
 	c := &choices{name: name}
@@ -33,7 +35,7 @@ func (h *header) choices(e yaml.Entry, name string) *choices {
 		"tenants": h.Choice(&c.tenants, tenantsShared),
 	})
 	if c.query == nil && len(*h.Problems) == before {
-		h.Wrong(e.At, `options are a list, as in [EU, US] or [{value: EU, label: Europe}], or a query, as in {query: "SELECT code, name FROM regions ORDER BY name"}.`)
+		h.Wrong(e.At, whatOptionsAre)
 	}
 	if c.query == nil {
 		return nil

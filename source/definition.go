@@ -3,6 +3,7 @@ package source
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"path"
 	"regexp"
 	"slices"
@@ -250,10 +251,27 @@ func (d *Definition) queries(text string, blocks []block, problems *Problems) {
 	d.follow(problems)
 	h := yaml.Reader{File: d.file, Above: blocks[0].above, Problems: problems}
 	for _, p := range d.report.Parameters {
-		if !used[p.Name] && p.Name != "" {
+		if used[p.Name] || p.Name == "" {
+			continue
+		}
+		if problem, quoted := d.quoted(p.Name); quoted {
+			*problems = append(*problems, problem)
+		} else {
 			h.Wrong(d.places[p.Name].At, "No query uses the parameter %s. Write :%s where it belongs, or take it out.", p.Name, p.Name)
 		}
 	}
+}
+
+// quoted finds the name of a parameter where it is no parameter.
+func (d *Definition) quoted(name string) (Problem, bool) {
+	for _, p := range d.parts {
+		q := p.query
+		at := wordAt(q.text[q.begin:q.end], ":"+name)
+		if at >= 0 && (at == 0 || q.text[q.begin+at-1] != ':') { // no cast
+			return q.problem(q.begin+at, fmt.Sprintf("In quotes or in a comment :%s is only text. Write it outside of them, as in = :%s.", name, name)), true
+		}
+	}
+	return Problem{}, false
 }
 
 // scan reads a query as its database would, and notes the names in it.

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/offprint/offprint"
 )
 
 // A dialect is what the scanner has to know of a database's SQL so that it
@@ -41,7 +43,7 @@ var (
 	}
 	sqliteSQL = dialect{
 		name: "SQLite", brackets: true, backticks: true, loose: true,
-		newlines: "\n", placeholder: numbered("?"), mostValues: 32766,
+		newlines: "\n", placeholder: sqlitePlaceholder, mostValues: 32766,
 		ownBegins: "?$@#:", own: regexp.MustCompile(`^(?:\?\w*|[$@#:][$\w\x{80}-\x{10FFFF}]+)`),
 	}
 	mysqlSQL = dialect{
@@ -55,6 +57,17 @@ var (
 func numbered(sign string) func(int, arg) string {
 	return func(number int, _ arg) string { return sign + strconv.Itoa(number) }
 }
+
+// sqlitePlaceholder gives a decimal an affinity. SQLite else compares it with
+// a column of TEXT, where exact decimals are, by its letters: 9 above 100.
+func sqlitePlaceholder(number int, a arg) string {
+	if a.kinds == offprint.DecimalParam {
+		return asNumeric("?" + strconv.Itoa(number))
+	}
+	return "?" + strconv.Itoa(number)
+}
+
+func asNumeric(value string) string { return "CAST(" + value + " AS NUMERIC)" }
 
 // comments tells whether text begins with a comment of one line.
 func (d dialect) comments(text string) bool {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -265,6 +266,9 @@ func python(f float64) string {
 func asShown(c offprint.Column, v offprint.Value, plain string, zone *time.Location) string {
 	if c.As == offprint.AsPercent && (v.Kind() == offprint.Float || v.Kind() == offprint.Decimal) {
 		return strconv.FormatFloat(v.Float()*100, 'f', -1, 64) + "%"
+	}
+	if n, ok := new(big.Rat).SetString(plain); ok && c.As == offprint.AsMoney && v.Kind() != offprint.Text {
+		return n.FloatString(2)
 	}
 	if v.Kind() != offprint.Timestamp {
 		return plain

@@ -255,10 +255,13 @@ func (h *header) parameter(e yaml.Entry) (p offprint.Parameter, asked *choices) 
 		"optional": h.Yes(&p.Optional),
 		"many":     h.Yes(&p.Many),
 		"options": func(e yaml.Entry) {
-			if yaml.IsMapping(e.Value) {
+			switch {
+			case yaml.IsMapping(e.Value):
 				asked = h.choices(e, p.Name)
-			} else {
+			case yaml.IsList(e.Value):
 				p.Options = h.options(e)
+			default:
+				h.Wrong(e.At, whatOptionsAre)
 			}
 		},
 		"min":     h.Text(&p.Min),

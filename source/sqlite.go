@@ -34,8 +34,13 @@ func (q *sqlite) close() { q.slots.close() }
 
 func (q *sqlite) prologue(*time.Location) string { return "" }
 
-func (q *sqlite) literal(value any, _ piece) string {
-	one := func(v any) string { return sqliteLiteral(v, q.zone) }
+func (q *sqlite) literal(value any, x piece) string {
+	one := func(v any) string {
+		if x.kinds == offprint.DecimalParam && v != nil {
+			return asNumeric(sqliteLiteral(v, q.zone))
+		}
+		return sqliteLiteral(v, q.zone)
+	}
 	if list, many := value.([]any); many {
 		return literals(list, one)
 	}

@@ -149,3 +149,31 @@ ORDER BY id`)
 		t.Errorf("one region: %v\n%swant\n%s", err, got, want)
 	}
 }
+
+func TestADecimalIsComparedAsANumberAlsoWithText(t *testing.T) {
+	r := report(t, shop(t,
+		`CREATE TABLE prices (id INTEGER PRIMARY KEY, price TEXT)`,
+		`INSERT INTO prices VALUES (1, '50.68'), (2, '100.00'), (3, '9'), (4, '1495.70')`,
+	), `/*---
+title: Prices
+source: shop
+parameters:
+  least: {type: decimal}
+  exact: {type: decimal, optional: true}
+---*/
+SELECT price FROM prices WHERE price >= :least AND (:exact IS NULL OR price = :exact) ORDER BY id`)
+	for asked, want := range map[string]string{
+		`least="100"`:                 "price\n100.00\n1495.70\n",
+		`least="99.995" exact="100"`:  "price\n100.00\n",
+		`least="9.00" exact="1495.7"`: "price\n1495.70\n",
+	} {
+		got, err := read(t, r, ask(t, r, asked))
+		if err != nil || got != want {
+			t.Errorf("%s: %v\n%swant\n%s", asked, err, got, want)
+		}
+		text, err := r.Source.(*source.Definition).SQL(ask(t, r, asked))
+		if err != nil || !strings.Contains(text, "AS NUMERIC)") {
+			t.Errorf("%s as text to paste: %v\n%s", asked, err, text)
+		}
+	}
+}

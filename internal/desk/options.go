@@ -293,10 +293,13 @@ func (f *finder) see(o listed) bool {
 	return !f.full()
 }
 
-// full tells that nothing better can come.
+// full tells that nothing better can come. The very one may come last: whoever
+// fills in 1 means it, and not 10 to 19.
 func (f *finder) full() bool {
-	best := len(f.found[0]) + len(f.found[1])
-	return best > f.most || f.words == nil && len(f.found[2]) > f.most
+	if f.words == nil {
+		return len(f.found[2]) > f.most
+	}
+	return len(f.found[0]) > 0 && len(f.found[0])+len(f.found[1]) > f.most
 }
 
 func (f *finder) rank(o listed) (rank int, fits bool) {

@@ -160,6 +160,21 @@ func TestOptionsAreSearchedByWords(t *testing.T) {
 	}
 }
 
+func TestTheVeryOptionIsFoundBehindManyThatBeginSo(t *testing.T) {
+	p := newPlaces()
+	p.countries.options = func(offprint.Request) (all []string) {
+		for n := 199; n > 0; n-- {
+			all = append(all, fmt.Sprintf("%d=Customer of the number %d", n, n))
+		}
+		return all
+	}
+	p.alone(t, desk.Config{})
+	offer := p.offered(t, ann, "country", `{}`, "1")
+	if len(offer.Options) != desk.MostOffered || !offer.More || offer.Options[0].Value != "1" {
+		t.Errorf("%d options, more: %v, the first is %v", len(offer.Options), offer.More, offer.Options[0])
+	}
+}
+
 func TestAskersOfOneMinuteShareAQuery(t *testing.T) {
 	now := time.Now()
 	var later atomic.Int64

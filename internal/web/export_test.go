@@ -1,6 +1,10 @@
 package web
 
-import "time"
+import (
+	"time"
+
+	"github.com/offprint/offprint"
+)
 
 // A Hurry is how long a site waits in a test; zero is as long as ever.
 type Hurry struct{ Body, Pulse, Taken, Fresh, Again time.Duration }
@@ -27,4 +31,9 @@ func (s *Site) Waiting() (n int) {
 		n += of
 	}
 	return n
+}
+
+// Shown is a value of a column in a preview, as somebody reads it.
+func Shown(locale string, as offprint.As, v offprint.Value) string {
+	return newReader(locale, time.Time{}).cell(&offprint.Column{Kind: v.Kind(), As: as}, v, time.UTC)
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/offprint/offprint"
+	"github.com/offprint/offprint/internal/web"
 )
 
 // places answers with countries and with their cities; it can be made to wait.
@@ -253,4 +254,27 @@ func TestEstimate(t *testing.T) {
 	problem(t, ask("opk_ann", `{"parameters":{"rows":"x"}}`), 422, "bad_parameter")
 	problem(t, ask("opk_ann", `{"report":"orders"}`), 422, "invalid")
 	problem(t, w.do("POST", "/v1/reports/board/estimate", call{key: "opk_ann", body: `{}`}), 404, "not_found")
+}
+
+func TestAPreviewShowsNumbersAsPeopleReadThem(t *testing.T) {
+	for _, tt := range []struct {
+		locale string
+		as     offprint.As
+		value  offprint.Value
+		want   string
+	}{
+		{"en", offprint.AsMoney, offprint.FloatValue(27062.2), "27,062.20"},
+		{"de", offprint.AsMoney, offprint.DecimalValue(-1234565, 3), "-1.234,57"},
+		{"en", offprint.AsMoney, offprint.IntValue(1000), "1,000.00"},
+		{"en", offprint.AsMoney, offprint.FloatValue(1e300), "1e+300"},
+		{"en", offprint.AsPercent, offprint.FloatValue(0.07), "7 %"},
+		{"en", offprint.AsPercent, offprint.FloatValue(1.0 / 3), "33.33 %"},
+		{"en", offprint.AsPercent, offprint.IntValue(1), "100 %"},
+		{"en", "", offprint.FloatValue(1.0 / 3), "0.3333333333333333"},
+		{"en", "", offprint.DecimalValue(12000, 4), "1.2000"},
+	} {
+		if got := web.Shown(tt.locale, tt.as, tt.value); got != tt.want {
+			t.Errorf("%v as %q is shown as %q, want %q", tt.value, tt.as, got, tt.want)
+		}
+	}
 }

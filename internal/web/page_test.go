@@ -197,6 +197,9 @@ func TestAFormKeepsWhatWasFilledIn(t *testing.T) {
 	b := w.browse()
 	b.do(chromedp.Navigate(w.url + "/reports/orders"))
 	b.picture("form")
+	b.do(chromedp.EmulateViewport(390, 844), chromedp.SetValue(chromedp.CSS("#p-period"), "own"))
+	b.holds(`(edge => [...document.querySelectorAll("form.form *")].every(el => el.getBoundingClientRect().right <= edge))(document.querySelector("form.form").getBoundingClientRect().right)`)
+	b.do(chromedp.EmulateViewport(1200, 800))
 	b.do(chromedp.SetValue(chromedp.CSS("#p-least"), "a lot"), chromedp.SetValue(chromedp.CSS("#p-region"), "EU"), chromedp.SetValue(chromedp.CSS("#p-period"), "own"))
 	b.do(chromedp.Click(chromedp.CSS("form.form button.main")))
 	b.sees(".error", "Write a decimal number")
@@ -396,6 +399,7 @@ func TestTheFirstRowsCanBeLookedAt(t *testing.T) {
 	b.picture("preview")
 	b.do(chromedp.EmulateViewport(390, 844))
 	b.holds(noSidewaysScroll)
+	b.holds(`new Set([...document.querySelectorAll(".preview td:not(.none) span")].map((el) => el.getBoundingClientRect().left)).size === 1`) // as a card, each value below the other
 	b.do(chromedp.EmulateViewport(1200, 800))
 	b.do(chromedp.Click(chromedp.CSS("form.form button.main"))) // a look sends nothing
 	b.sees(".panel .badge", "Ready")

@@ -5,8 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"math"
+	"math/big"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -176,7 +176,8 @@ func (v *visit) previewRow(columns []offprint.Column, row offprint.Row, zone *ti
 	return cells
 }
 
-// cell is a value as somebody reads it, with all of its digits.
+// cell is a value as somebody reads it: money and percentages with two
+// decimals, as in a file, and every other number with all of its digits.
 func (r *reader) cell(c *offprint.Column, v offprint.Value, zone *time.Location) string {
 	switch v.Kind() {
 	case offprint.Null:
@@ -194,15 +195,25 @@ func (r *reader) cell(c *offprint.Column, v offprint.Value, zone *time.Location)
 		return time.UnixMicro(micros).UTC().Format(time.DateTime)
 	}
 	text := string(v.Valid().Append(nil, zone))
-	if c.As == offprint.AsPercent {
-		if f, err := strconv.ParseFloat(text, 64); err == nil {
-			return r.grouped(strconv.FormatFloat(f*100, 'f', -1, 64)) + " %"
-		}
-	}
-	if c.Numeric() {
+	n, isNumber := plainNumber(text)
+	switch {
+	case isNumber && c.As == offprint.AsPercent:
+		percent := n.Mul(n, big.NewRat(100, 1)).FloatString(2)
+		return r.grouped(strings.TrimRight(strings.TrimRight(percent, "0"), ".")) + " %"
+	case isNumber && c.As == offprint.AsMoney:
+		return r.grouped(n.FloatString(2))
+	case c.Numeric():
 		return r.grouped(text)
 	}
 	return text
+}
+
+// plainNumber is the number that digits and a point say; 1e+300 is none.
+func plainNumber(text string) (*big.Rat, bool) {
+	if strings.Trim(text, "-.0123456789") != "" {
+		return nil, false
+	}
+	return new(big.Rat).SetString(text)
 }
 
 // grouped is a number with the reader's signs between its digits, of which it

@@ -84,9 +84,9 @@ func (p *printer) appendNumber(b []byte, c *column, v offprint.Value) []byte {
 	case c.picture.numbers():
 		return c.picture.append(b, n, p.group, p.point)
 	case c.As == offprint.AsPercent:
-		n = n.hundredfold()
-		return append(n.append(b, "", p.point), "\u00a0%"...)
+		return append(n.hundredfold().rounded(2).append(b, "", p.point), "\u00a0%"...)
 	}
+	n = n.rounded(2)
 	for len(n.fraction) < 2 {
 		n.fraction = append(n.fraction, '0')
 	}

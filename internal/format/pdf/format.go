@@ -11,12 +11,11 @@
 //   - A timestamp is the wall clock of the run's zone, 2026-01-31 23:59:59. The
 //     head names the zone; only a time that a clock put back shows twice keeps
 //     its distance from UTC.
-//   - A number has the locale's decimal point. Money is grouped and pointed as the reader's locale has it (English of no
-//     country: by a thin space), with two
-//     decimals at least and never fewer than the value has: without the
-//     grouping, and with a point for the locale's own, it reads back as the
-//     same number. A percentage is the value times 100, exactly, and " %". A
-//     column's number format rounds, as its author wants it.
+//   - A number has the locale's decimal point. Money is grouped and pointed as
+//     the reader's locale has it (English of no country: by a thin space), with
+//     two decimals, as the workbook shows it. A percentage is the value times
+//     100, with two decimals at most, and " %". A column's number format rounds
+//     as its author wants it; every other number keeps all its digits.
 //
 // Hebrew and Arabic stand in their own order, joined. What a reader copies is the
 // text as it was.
