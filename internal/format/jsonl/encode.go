@@ -10,19 +10,21 @@ import (
 
 // An encoder writes rows at the end of a buffer.
 type encoder struct {
-	zone *time.Location
-	keys []string // `{"order_no":`, `,"amount":`
+	zone  *time.Location
+	keys  []string // `{"order_no":`, `,"amount":`
+	texts []bool   // strings, whatever the source makes of them: many a reader cuts the digits of a number
 }
 
 // Begin writes nothing: every row has the keys.
 func (e *encoder) Begin(b []byte, columns []offprint.Column) []byte {
-	e.keys = e.keys[:0]
+	e.keys, e.texts = e.keys[:0], e.texts[:0]
 	for i, c := range columns {
 		before := byte(',')
 		if i == 0 {
 			before = '{'
 		}
 		e.keys = append(e.keys, string(append(appendString([]byte{before}, c.Name), ':')))
+		e.texts = append(e.texts, c.As == offprint.AsID || c.As == offprint.AsText)
 	}
 	return b
 }
@@ -33,7 +35,12 @@ func (e *encoder) Row(b []byte, row offprint.Row) []byte {
 		return append(b, "{}\n"...)
 	}
 	for i, v := range row {
-		b = e.appendValue(append(b, e.keys[i]...), v)
+		b = append(b, e.keys[i]...)
+		if e.texts[i] && v.Kind() != offprint.Null && v.Kind() != offprint.Text {
+			b = append(v.Append(append(b, '"'), e.zone), '"')
+			continue
+		}
+		b = e.appendValue(b, v)
 	}
 	return append(b, "}\n"...)
 }

@@ -225,3 +225,18 @@ func FuzzText(f *testing.F) {
 		}
 	})
 }
+
+// A database's number is an id all the same: many a reader of JSON keeps 53
+// bits of a number.
+func TestIDsAreStrings(t *testing.T) {
+	large := offprint.IntValue(9007199254740993)
+	rows := func(yield func(offprint.Row, error) bool) {
+		_ = yield(offprint.Row{large, offprint.DecimalValue(1250, 2), large}, nil) && yield(offprint.Row{{}, offprint.BoolValue(true), {}}, nil)
+	}
+	columns := []offprint.Column{{Name: "id", As: offprint.AsID}, {Name: "code", As: offprint.AsText}, {Name: "n", As: offprint.AsNumber}}
+	got := made(t, offprint.Head{}, offprint.Table{Columns: columns, Rows: rows})
+	want := `{"id":"9007199254740993","code":"12.50","n":9007199254740993}` + "\n" + `{"id":null,"code":"true","n":null}` + "\n"
+	if got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
