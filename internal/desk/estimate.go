@@ -25,7 +25,7 @@ type Basis string
 
 const (
 	FromPlanner Basis = "planner" // the source's, for these very parameters
-	FromHistory Basis = "history" // what the report came to before, for whatever was asked for then
+	FromHistory Basis = "history" // what the report came to before in the asker's tenant, for whatever was asked for then
 	Unknown     Basis = "unknown"
 )
 
