@@ -50,7 +50,12 @@ func (c initCommand) Run(ctx context.Context, t *terminal) error {
 	if err := server.Sample(ctx, filepath.Join(c.Dir, "data", "shop.db")); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintln(t.out, "Try: offprint check, offprint run hello -o hello.xlsx, offprint serve. Then name your own database in offprint.yaml,\n"+
+	there := ""
+	if c.Dir != "." {
+		there = "cd " + c.Dir + ", "
+	}
+	_, err := fmt.Fprintln(t.out, "The sample shop has orders of 2024 and 2025, customers and regions.\n"+
+		"Try: "+there+"offprint check, offprint run hello -o hello.xlsx, offprint serve. Then name your own database in offprint.yaml,\n"+
 		"and write reports as https://github.com/offprint/offprint/blob/main/docs/reports.md shows.")
 	return err
 }

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	_ "time/tzdata" // so that zones are the same on every machine
 
@@ -63,7 +64,7 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 		return code
 	}
 	if err != nil {
-		fmt.Fprintf(errs, "offprint: %v. See offprint --help.\n", err)
+		fmt.Fprintf(errs, "offprint: %s. See offprint --help.\n", strings.TrimRight(err.Error(), ".?"))
 		return usage
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -6,7 +6,7 @@ title: Hello
 description: The customers of a country, and what they may buy on credit.
 source: shop
 parameters:
-  country: {type: text, label: Country, default: DE, options: {query: SELECT DISTINCT country FROM customers ORDER BY country}}
+  country: {type: text, label: Country, default: DE, options: {query: "SELECT DISTINCT country FROM customers ORDER BY country"}}
   joined:  {type: period, label: Joined in, optional: true, help: Left empty it is everybody.}
 columns:
   name:   {title: Customer}
