@@ -20,6 +20,8 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"path"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -319,14 +321,30 @@ func (c Config) withDesk(report string, with func(*desk.Desk) error) error {
 	if err != nil {
 		return errors.Join(err, sources.Close())
 	}
-	if _, ok := folder.Report(report); !ok && problems != nil {
-		err = problems // most likely why it is not there
-		return errors.Join(err, sources.Close())
+	if _, ok := folder.Report(report); !ok {
+		if err := problemsOf(report, problems); err != nil {
+			return errors.Join(err, sources.Close())
+		}
 	}
 	d := desk.New(desk.Config{Catalog: folder, Formats: formats(), MaxRows: c.Limits.Rows, MaxBytes: c.Limits.FileBytes, Now: c.Now, Log: c.Log})
 	err = with(d)
 	d.Close()
 	return errors.Join(err, sources.Close())
+}
+
+// problemsOf are why a report is not there: what is wrong with its own file,
+// and not with all others.
+func problemsOf(report string, problems source.Problems) error {
+	var own source.Problems
+	for _, p := range problems {
+		if name, isReport := strings.CutSuffix(path.Base(filepath.ToSlash(p.File)), ".sql"); !isReport || name == report {
+			own = append(own, p)
+		}
+	}
+	if own == nil {
+		return nil
+	}
+	return own
 }
 
 // An Ask is what Make is asked for.
