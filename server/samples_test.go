@@ -62,7 +62,7 @@ func TestSampleReportsAreRight(t *testing.T) {
 				files[format] = filepath.Join(t.TempDir(), "report."+format)
 				write(t, config, ask, files[format])
 			}
-			verdict := verify(t, shop, map[string]any{"title": offprint.Titled(tt.report), "sql": query, "kinds": pairs(tt.kinds), "titles": pairs(tt.titles), "files": files})
+			verdict := verify(t, shop, map[string]any{"title": offprint.Titled(tt.report), "sql": query, "kinds": pairs(tt.kinds), "titles": pairs(tt.titles), "files": files, "decimals": map[string]int{"rating": 1, "credit": 2}})
 			if !strings.Contains(verdict, "\n0 differences in "+tt.rows) && !strings.HasPrefix(verdict, "0 differences in "+tt.rows) {
 				t.Error(verdict)
 			}

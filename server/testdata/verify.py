@@ -4,6 +4,7 @@
 
 It shares no code with Offprint: sqlite3, csv, json, openpyxl and pdftotext are
 the other side. kinds: text, id, int, float, decimal, bool, date, stamp (UTC).
+decimals: of the columns that a PDF rounds.
 Prints what differs, one line each, and the number of rows at the end.
 """
 import csv, datetime, decimal, json, re, sqlite3, subprocess, sys, unicodedata, zoneinfo
@@ -128,6 +129,8 @@ if path := task["files"].get("pdf"):
             want = plain(kinds[c], v)
             if kinds[c] == "stamp" and v is not None:
                 want = local(v).strftime("%Y-%m-%d %H:%M:%S")
+            if c in task["decimals"] and v is not None:
+                want = str(decimal.Decimal(want).quantize(decimal.Decimal(1).scaleb(-task["decimals"][c]), decimal.ROUND_HALF_UP))
             want = bare(want)
             if not want:
                 continue

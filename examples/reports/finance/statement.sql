@@ -11,7 +11,7 @@ parameters:
     label: Country
     optional: true
     help: Only to find the customer sooner.
-    options: {query: SELECT DISTINCT country FROM customers ORDER BY country, tenants: shared}
+    options: {query: "SELECT DISTINCT country FROM customers ORDER BY country", tenants: shared}
   customer:
     type: int
     label: Customer

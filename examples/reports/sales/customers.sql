@@ -14,7 +14,7 @@ columns:
   founded:  {title: Founded}
   since:    {title: Customer since}
   vip:      {title: Important}
-  credit:   {title: Credit, as: number, total: sum}
+  credit:   {title: Credit, as: money, total: sum}
   orders:   {title: Orders, total: sum}
   note:     {title: Note}
 ---*/

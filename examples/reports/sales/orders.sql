@@ -29,7 +29,7 @@ columns:
   discount:   {title: Discount, as: number}
   paid:       {title: Paid}
   due:        {title: Due}
-  rating:     {title: Rating}
+  rating:     {title: Rating, format: "0.0"}
   comment:    {title: Comment}
 ---*/
 SELECT o.order_no, o.ordered_at, c.name AS customer, o.region, o.sku, o.quantity, o.price, o.amount, o.discount, o.paid, o.due, o.rating, o.comment

@@ -13,7 +13,7 @@ columns:
   orders:  {title: Orders, total: sum}
   units:   {title: Units, total: sum}
   revenue: {title: Revenue, as: money, total: sum}
-  average: {title: Average order, as: number}
+  average: {title: Average order, as: money}
 ---*/
 SELECT r.name AS region, substr(o.ordered_at, 1, 7) AS month, count(*) AS orders, sum(o.quantity) AS units,
        printf('%.2f', sum(o.cents) / 100.0) AS revenue, sum(o.cents) / count(*) / 100.0 AS average
