@@ -13,7 +13,7 @@ import (
 func TestWhoWritesReportsSeesWhatIsWrong(t *testing.T) {
 	var mu sync.Mutex
 	problems := []web.ReportProblem{
-		{File: "reports/stock.sql", Line: 4, Column: 23, Text: "There is no parameter perod. Did you mean period?", Quote: "WHERE o.ordered_at >= :perod.start"},
+		{File: "reports/stock.sql", Line: 4, Column: 23, Text: "There is no parameter perod. Did you mean period?", Quote: "WHERE o.ordered_at >= :perod.start" + strings.Repeat(" AND o.paid", 40)},
 		{File: "reports/sales/orders.sql", Line: 2, Column: 1, Text: `There is no key "titel". Did you mean title?`, Quote: "titel: <Orders>"},
 	}
 	set := func(now ...web.ReportProblem) {
@@ -30,8 +30,9 @@ func TestWhoWritesReportsSeesWhatIsWrong(t *testing.T) {
 	b := w.browse()
 	b.expected = "404"
 	b.do(chromedp.Navigate(w.url + "/"))
-	b.sees(".problems", "reports/stock.sql:4:23 WHERE o.ordered_at >= :perod.start There is no parameter perod. Did you mean period?")
+	b.sees(".problems", "reports/stock.sql:4:23 WHERE o.ordered_at >= :perod.start"+strings.Repeat(" AND o.paid", 40)+" There is no parameter perod. Did you mean period?")
 	b.sees(".problems", "titel: <Orders>")
+	b.holds(noSidewaysScroll)
 	b.picture("dev-home")
 	b.do(chromedp.Navigate(w.url + "/reports/stock"))
 	b.sees("main", "This report cannot be asked for yet.")
