@@ -135,13 +135,15 @@ func TestNoAddressIsOurFault(t *testing.T) {
 
 func TestOnlyTrustedProxiesSayWhereARequestCameFrom(t *testing.T) {
 	keys := map[string]offprint.Identity{"opk_ann": {User: "ann"}}
-	for _, tt := range []struct{ trusted, from string }{{"127.0.0.0/8", "203.0.113.7"}, {"10.0.0.0/8", "127.0.0.1"}} {
-		w := open(t, wish{keys: keys, proxies: []netip.Prefix{netip.MustParsePrefix(tt.trusted)}})
-		id := w.made("opk_ann", `{"report":"orders"}`)["id"].(string)
-		w.do("GET", "/v1/runs/"+id+"/file", call{key: "opk_ann", headers: []string{"X-Forwarded-For: 198.51.100.1, 203.0.113.7"}}).wants(t, 200)
-		if d := w.download("opk_ann", id); d["from"] != tt.from {
-			t.Errorf("with %s trusted: from %v, want %s", tt.trusted, d["from"], tt.from)
-		}
+	for trusted, from := range map[string]string{"127.0.0.0/8": "203.0.113.7", "10.0.0.0/8": "127.0.0.1"} {
+		t.Run(trusted, func(t *testing.T) {
+			w := open(t, wish{keys: keys, proxies: []netip.Prefix{netip.MustParsePrefix(trusted)}})
+			id := w.made("opk_ann", `{"report":"orders"}`)["id"].(string)
+			w.do("GET", "/v1/runs/"+id+"/file", call{key: "opk_ann", headers: []string{"X-Forwarded-For: 198.51.100.1, 203.0.113.7"}}).wants(t, 200)
+			if d := w.download("opk_ann", id); d["from"] != from {
+				t.Errorf("from %v, want %s", d["from"], from)
+			}
+		})
 	}
 }
 
