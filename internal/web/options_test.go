@@ -111,12 +111,12 @@ func pairs(ctx context.Context, req offprint.Request) (*offprint.Document, error
 			{Name: "day", Title: "Day", Kind: offprint.Date},
 			{Name: "at", Title: "At", Kind: offprint.Timestamp},
 			{Name: "text", Title: "Text", Kind: offprint.Text},
-			{Name: "hidden", Title: "Hidden", Hide: true},
+			{Name: "hidden", Title: "Hidden", Kind: offprint.Int, As: offprint.AsID, Hide: true},
 		},
 		Rows: offprint.Rows(offprint.Row{
 			{},
 			offprint.BoolValue(true), offprint.IntValue(1 << 60), offprint.DecimalValue(-123450, 2), offprint.DateValue(20000),
-			offprint.ValueOf(time.Date(2026, 1, 31, 12, 30, 0, 0, zone)), offprint.TextValue("<b>" + req.Params.Text("country") + "</b>"), offprint.TextValue("h"),
+			offprint.ValueOf(time.Date(2026, 1, 31, 12, 30, 0, 0, zone)), offprint.TextValue("<b>" + req.Params.Text("country") + "</b>"), offprint.IntValue(7),
 		}),
 	}
 	return &offprint.Document{AsOf: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Count: 2, Parts: func(yield func(*offprint.Table, error) bool) {
@@ -218,7 +218,7 @@ func TestPreview(t *testing.T) {
 	if rows := first["rows"].([]any); len(parts) != 2 || len(rows) != 20 || first["more"] != true || p["as_of"] != "2026-01-02T03:04:05Z" {
 		t.Errorf("%d parts, %d rows: %v", len(parts), len(rows), p["as_of"])
 	}
-	if want := `[[null,true,1152921504606846976,-1234.50,"2024-10-04","2026-01-31T12:30:00+01:00","<b>DE</b>","h"]]`; !strings.Contains(unescaped(a.body), want) || second["more"] != false {
+	if want := `[[null,true,1152921504606846976,-1234.50,"2024-10-04","2026-01-31T12:30:00+01:00","<b>DE</b>","7"]]`; !strings.Contains(unescaped(a.body), want) || second["more"] != false {
 		t.Errorf("%s, want %s", a.body, want)
 	}
 	if amount := asMap(second["columns"].([]any)[3]); amount["numeric"] != true || amount["kind"] != "decimal" || amount["as"] != "money" {

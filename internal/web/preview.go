@@ -69,18 +69,23 @@ func sampleOf(part desk.Sample, zone *time.Location) sample {
 	for _, row := range part.Rows {
 		values := make([]any, len(row))
 		for i, cell := range row {
-			values[i] = jsonValue(cell, zone)
+			values[i] = jsonValue(part.Columns[i].As, cell, zone)
 		}
 		v.Rows = append(v.Rows, values)
 	}
 	return v
 }
 
-// jsonValue is a value as JSON Lines has it: numbers with all their digits.
-func jsonValue(v offprint.Value, zone *time.Location) any {
-	switch v.Kind() {
-	case offprint.Null:
+// jsonValue is a value as JSON Lines has it: numbers with all their digits,
+// ids as strings.
+func jsonValue(as offprint.As, v offprint.Value, zone *time.Location) any {
+	if v.IsNull() {
 		return nil
+	}
+	if as == offprint.AsID || as == offprint.AsText {
+		return string(v.Valid().Append(nil, zone))
+	}
+	switch v.Kind() {
 	case offprint.Bool:
 		return v.Bool()
 	case offprint.Float:
