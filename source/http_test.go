@@ -444,15 +444,7 @@ func TestACanceledRequestEndsAtTheService(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var ended error
-			for table, err := range doc.Parts {
-				if ended = err; err != nil {
-					break
-				}
-				for _, err := range table.Rows {
-					ended = err
-				}
-			}
+			ended := drained(doc)
 			if !errors.Is(ended, context.Canceled) {
 				t.Errorf("it ended with %v", ended)
 			}

@@ -170,7 +170,7 @@ func (s *mysqlSnapshot) stop() {
 		return // hanging up is what is left
 	}
 	_, _ = killer.ExecContext(ctx, "KILL "+s.id, nil) // it may have ended by itself
-	_ = killer.Close()
+	_ = killer.Close()                                // it has served; the server forgets it either way
 }
 
 // end lets the connection go. The server ends the transaction with it.

@@ -458,22 +458,7 @@ func TestARowCostsNoAllocation(t *testing.T) {
 	req := ask(t, r, "")
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	rows := 0
-	doc, err := r.Source.Open(t.Context(), req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for table, err := range doc.Parts {
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, err := range table.Rows {
-			if err != nil {
-				t.Fatal(err)
-			}
-			rows++
-		}
-	}
+	rows := counted(t, r, req)
 	runtime.ReadMemStats(&after)
 	if each := float64(after.Mallocs-before.Mallocs) / float64(rows); each > 0.05 || rows != 100000 {
 		t.Errorf("%d rows, %.3f allocations each", rows, each)

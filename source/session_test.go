@@ -255,3 +255,37 @@ func TestGlancesLeaveConnectionsForRuns(t *testing.T) {
 		})
 	}
 }
+
+// counted is how many rows a report answers.
+func counted(t *testing.T, r *offprint.Report, req offprint.Request) (rows int) {
+	t.Helper()
+	doc, err := r.Source.Open(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for table, err := range doc.Parts {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, err := range table.Rows {
+			if err != nil {
+				t.Fatal(err)
+			}
+			rows++
+		}
+	}
+	return rows
+}
+
+// drained is what a document that is read to its end ends with.
+func drained(doc *offprint.Document) (ended error) {
+	for table, err := range doc.Parts {
+		if err != nil {
+			return err
+		}
+		for _, err := range table.Rows {
+			ended = err
+		}
+	}
+	return ended
+}

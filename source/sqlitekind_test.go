@@ -200,15 +200,7 @@ func TestACanceledQueryEndsOnSQLite(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var ended error
-			for table, err := range doc.Parts {
-				if ended = err; err != nil {
-					break
-				}
-				for _, err := range table.Rows {
-					ended = err
-				}
-			}
+			ended := drained(doc)
 			if !errors.Is(ended, context.DeadlineExceeded) {
 				t.Errorf("it ended with %v", ended)
 			}
@@ -270,22 +262,7 @@ func TestARowOfSQLiteCostsNextToNothing(t *testing.T) {
 	req := ask(t, r, "")
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	rows := 0
-	doc, err := r.Source.Open(t.Context(), req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for table, err := range doc.Parts {
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, err := range table.Rows {
-			if err != nil {
-				t.Fatal(err)
-			}
-			rows++
-		}
-	}
+	rows := counted(t, r, req)
 	runtime.ReadMemStats(&after)
 	each := float64(after.Mallocs-before.Mallocs) / float64(rows)
 	if each > 0.1 {
