@@ -17,6 +17,7 @@ func (w *writer) files() []file {
 		{"xl/workbook.xml", w.workbook},
 		{"xl/_rels/workbook.xml.rels", w.workbookRelations},
 		{"xl/styles.xml", w.styles.xml},
+		{"xl/sharedStrings.xml", w.titles.xml},
 		{"docProps/core.xml", w.coreProperties},
 		{"docProps/app.xml", appProperties},
 		{"_rels/.rels", packageRelations},
@@ -25,6 +26,8 @@ func (w *writer) files() []file {
 }
 
 func sheetPath(i int) string { return "xl/worksheets/sheet" + strconv.Itoa(i) + ".xml" }
+
+func tablePath(i int) string { return "xl/tables/table" + strconv.Itoa(i) + ".xml" }
 
 func (w *writer) workbook() []byte {
 	b := []byte(xmlHead + `<workbook xmlns="` + mainNS + `" xmlns:r="` + relNS + `"><workbookPr/><bookViews><workbookView/></bookViews><sheets>`)
@@ -48,6 +51,8 @@ func (w *writer) appendNames(b []byte) []byte {
 	for i, s := range w.sheets {
 		if s.filter != "" {
 			b = appendName(b, `_xlnm._FilterDatabase" hidden="1`, i, quoted(s.name)+"!"+s.filter)
+		}
+		if s.header {
 			b = appendName(b, `_xlnm.Print_Titles`, i, quoted(s.name)+"!$1:$1")
 		}
 	}
@@ -70,7 +75,8 @@ func (w *writer) workbookRelations() []byte {
 	for i := range w.sheets {
 		b = appendRelation(b, i+1, relNS+"/worksheet", strings.TrimPrefix(sheetPath(i+1), "xl/"))
 	}
-	return relations(appendRelation(b, len(w.sheets)+1, relNS+"/styles", "styles.xml"))
+	b = appendRelation(b, len(w.sheets)+1, relNS+"/styles", "styles.xml")
+	return relations(appendRelation(b, len(w.sheets)+2, relNS+"/sharedStrings", "sharedStrings.xml"))
 }
 
 func packageRelations() []byte {
@@ -105,7 +111,11 @@ func (w *writer) contentTypes() []byte {
 	for i := range w.sheets {
 		override(sheetPath(i+1), sheetML+"worksheet+xml")
 	}
+	for i := range len(w.tables) {
+		override(tablePath(i+1), sheetML+"table+xml")
+	}
 	override("xl/styles.xml", sheetML+"styles+xml")
+	override("xl/sharedStrings.xml", sheetML+"sharedStrings+xml")
 	override("docProps/core.xml", "application/vnd.openxmlformats-package.core-properties+xml")
 	override("docProps/app.xml", "application/vnd.openxmlformats-officedocument.extended-properties+xml")
 	return append(b, `</Types>`...)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -40,6 +41,7 @@ type sheet struct {
 	Widths      map[string]float64
 	Hidden      []string
 	Prompts     map[string]string
+	Tables      map[string]string // their ranges
 }
 
 type cell struct {
@@ -122,6 +124,7 @@ func made(t *testing.T, head offprint.Head, doc offprint.DocEnd, parts ...part) 
 		}
 	}
 	checkPackage(t, files)
+	checkTables(t, files)
 	b := read(t, out.Bytes())
 	b.warnings = warnings
 	return b
@@ -133,12 +136,12 @@ func table(columns []offprint.Column, rows ...offprint.Row) part {
 
 func read(t *testing.T, data []byte) book {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "book.xlsx")
-	if err := os.WriteFile(path, data, 0o600); err != nil {
+	at := filepath.Join(t.TempDir(), "book.xlsx")
+	if err := os.WriteFile(at, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	const python = "/usr/bin/python3"
-	out, err := run(python, "testdata/read.py", path)
+	out, err := run(python, "testdata/read.py", at)
 	if err != nil {
 		t.Fatalf("openpyxl does not read the workbook; if it is missing, install python3-openpyxl: %v\n%s", err, out)
 	}
@@ -243,7 +246,7 @@ func checkRelations(t *testing.T, files map[string][]byte, name, base string) {
 	decode(t, files, name, &relations)
 	seen := map[string]bool{}
 	for _, r := range relations.Relationship {
-		if r.TargetMode != "External" && files[base+r.Target] == nil {
+		if r.TargetMode != "External" && files[path.Join(base, r.Target)] == nil {
 			t.Errorf("%s leads to %s, which is not there", name, r.Target)
 		}
 		if seen[r.ID] {

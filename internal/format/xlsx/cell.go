@@ -59,23 +59,22 @@ func newColumn(c offprint.Column, i int, zone *time.Location, s *styles) (*colum
 		text.align = right
 	}
 	column := &column{Column: c, codes: codes, look: look, textLook: text, zone: zone, ref: `<c r="` + letters(i)}
-	column.plain = column.dressed(s, style{}, "")
+	column.plain = column.dressed(s, style{})
 	column.outfit = column.plain
 	return column, nil
 }
 
-// dressed is the outfit of the column's values in a look. A formula says how
-// Excel may have a number anew.
-func (c *column) dressed(s *styles, look style, formula string) outfit {
+// dressed is the outfit of the column's values in a look.
+func (c *column) dressed(s *styles, look style) outfit {
 	in := func(code, align string) int {
 		look.code, look.align = code, align
 		return s.of(look)
 	}
 	text := in(c.textLook.code, c.textLook.align)
 	return outfit{
-		number: open(in(c.codes.number, ""), "", formula+`<v>`),
-		date:   open(in(c.codes.date, ""), "", formula+`<v>`),
-		stamp:  open(in(c.codes.stamp, ""), "", formula+`<v>`),
+		number: open(in(c.codes.number, ""), "", `<v>`),
+		date:   open(in(c.codes.date, ""), "", `<v>`),
+		stamp:  open(in(c.codes.stamp, ""), "", `<v>`),
 		bool:   open(in("", ""), ` t="b"`, `<v>`),
 		text:   open(text, inline, `<is><t>`),
 		spaced: open(text, inline, `<is><t xml:space="preserve">`),
@@ -118,6 +117,19 @@ func codesOf(c offprint.Column, own code) codes {
 		k.number = c.Format
 	}
 	return k
+}
+
+// of is the number format of values of that kind.
+func (k codes) of(kind offprint.Kind) string {
+	switch kind {
+	case offprint.Bool:
+		return ""
+	case offprint.Date:
+		return k.date
+	case offprint.Timestamp:
+		return k.stamp
+	}
+	return k.number
 }
 
 // asText tells that the column's digits are no numbers.

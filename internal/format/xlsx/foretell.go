@@ -5,7 +5,7 @@ import "fmt"
 // Foretell says what becomes of rows beyond those of one sheet, as if they
 // were all of one part.
 func (format) Foretell(rows int64, options map[string]string) []string {
-	const held = maxRows - 1 // below the header
+	const held = maxRows - 2 // between the header and the totals
 	if rows <= held {
 		return nil
 	}

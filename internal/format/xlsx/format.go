@@ -8,7 +8,8 @@
 // such, and only what Excel cannot hold as one is text. Data never becomes a
 // formula, and a link only in the place that the definition has for it. What
 // stands behind the rows and grows with them (link.go, group.go) waits
-// compressed.
+// compressed. Each part's sheet is a table (table.go) with totals of its own
+// (total.go), which Excel, pivots and queries know by its name.
 package xlsx
 
 import (
@@ -40,7 +41,7 @@ func (format) New(w io.Writer, head offprint.Head) (offprint.Writer, error) {
 		return nil, offprint.Errorf(offprint.Invalid, "The option about is last or off, not %q.", about)
 	}
 	return &writer{
-		head: head, words: wordsIn(head.Locale), pack: newPack(w), styles: newStyles(), names: names{},
+		head: head, words: wordsIn(head.Locale), pack: newPack(w), styles: newStyles(), names: names{}, tables: tables{}, titles: newTitles(),
 		overflow: overflow != "fail", about: about != "off",
 	}, nil
 }
@@ -52,6 +53,8 @@ type writer struct {
 	pack     *pack
 	styles   *styles
 	names    names
+	tables   tables
+	titles   *titles
 	sheets   []sheet
 	part     *part
 	parts    []string // their titles
@@ -66,7 +69,8 @@ type writer struct {
 // A sheet is what the workbook says of one.
 type sheet struct {
 	name   string
-	filter string // $A$1:$J$101; empty: no table
+	header bool   // its first row is one
+	filter string // $A$1:$J$101; empty: a table's, or none
 }
 
 // A note is something said of something.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -74,8 +73,8 @@ func TestLook(t *testing.T) {
 		t.Errorf("properties: %q by %q", b.Title, b.Creator)
 	}
 	s := b.Sheets[0]
-	if s.Name != "Orders" || s.Freeze != "A2" || s.Filter != "A1:I251" || s.Repeat != "$1:$1" || s.Orientation != "landscape" || !s.FitToWidth || s.Footer != "Page &P of &N" {
-		t.Errorf("sheet: %+v", sheet{Name: s.Name, Freeze: s.Freeze, Filter: s.Filter, Repeat: s.Repeat, Orientation: s.Orientation, Footer: s.Footer})
+	if s.Name != "Orders" || s.Freeze != "A2" || s.Filter != "" || s.Tables["orders"] != "A1:I252" || s.Repeat != "$1:$1" || s.Orientation != "landscape" || !s.FitToWidth || s.Footer != "Page &P of &N" {
+		t.Errorf("sheet: %+v", sheet{Name: s.Name, Freeze: s.Freeze, Filter: s.Filter, Tables: s.Tables, Repeat: s.Repeat, Orientation: s.Orientation, Footer: s.Footer})
 	}
 	for i, c := range s.Rows[0] {
 		if c.Value != orderColumns[i].Title || !c.Bold || c.Fill != "FFE8EDFB" || c.Bottom != "thin" || (c.Align == "right") != orderColumns[i].Numeric() {
@@ -91,7 +90,7 @@ func TestLook(t *testing.T) {
 		t.Errorf("hidden: %v", s.Hidden)
 	}
 	last, cached := s.Rows[251], s.Cached[251]
-	formulas := []string{"Total", "", "=SUBTOTAL(103,C2:C251)", "", "=SUBTOTAL(104,E2:E251)", "=SUBTOTAL(109,F2:F251)", "=SUBTOTAL(101,G2:G251)", "=SUBTOTAL(105,H2:H251)", "2.49"}
+	formulas := []string{"Total", "", "=SUBTOTAL(103,orders[Customer])", "", "=SUBTOTAL(104,orders[Quantity])", "=SUBTOTAL(109,orders[Amount])", "=SUBTOTAL(101,orders[Share])", "=SUBTOTAL(105,orders[Due])", `=LOOKUP(2,1/(orders[Balance]<>""),orders[Balance])`}
 	values := []string{"Total", "None", "250", "None", "6", "10266.25", "0.445", "2026-01-01 00:00:00", "2.49"}
 	for i, c := range last {
 		if c.Value != formulas[i] || cached[i] != values[i] || !c.Bold || c.Top != "thin" {
@@ -162,7 +161,7 @@ func TestShapes(t *testing.T) {
 		want  []string // sheets and their rows
 	}{
 		{"an empty part", offprint.Head{}, []part{empty}, []string{"Orders 1", "About"}},
-		{"an empty part with totals", offprint.Head{}, []part{totaled(0)}, []string{"Orders 2", "About"}},
+		{"an empty part with totals", offprint.Head{}, []part{totaled(0)}, []string{"Orders 3", "About"}},
 		{"fewer rows than are sampled", offprint.Head{}, []part{totaled(3)}, []string{"Orders 5", "About"}},
 		{"as many", offprint.Head{}, []part{totaled(100)}, []string{"Orders 102", "About"}},
 		{"no About sheet", offprint.Head{Options: map[string]string{"about": "off"}}, []part{totaled(1)}, []string{"Orders 3"}},
@@ -228,7 +227,7 @@ func TestSheetNames(t *testing.T) {
 // counting are n rows of one number, 2 to n+1: the row that they stand in.
 func counting(n int) part {
 	columns := []offprint.Column{{Name: "n", Title: "N", Total: offprint.Last}}
-	return part{offprint.Table{Columns: columns, Rows: func(yield func(offprint.Row, error) bool) {
+	return part{offprint.Table{Name: "counting", Columns: columns, Rows: func(yield func(offprint.Row, error) bool) {
 		row := make(offprint.Row, 1)
 		for i := range n {
 			if row[0] = offprint.IntValue(int64(i + 2)); !yield(row, nil) {
@@ -238,49 +237,58 @@ func counting(n int) part {
 	}}, []offprint.Value{offprint.IntValue(int64(n + 1))}}
 }
 
-const fullSheet = 1<<20 - 1 // rows below the header
+// fullSheet is how many rows stand between the header and the totals.
+const fullSheet = 1<<20 - 2
 
-// TestMoreRowsThanASheetHolds holds that the next sheet takes them, and be it
-// only the totals.
+// TestMoreRowsThanASheetHolds holds that the next sheet takes them, and that
+// each has a table and totals of its own.
 func TestMoreRowsThanASheetHolds(t *testing.T) {
 	var out bytes.Buffer
-	if _, err := write(&out, offprint.Head{}, offprint.DocEnd{}, counting(fullSheet)); err != nil {
+	if _, err := write(&out, offprint.Head{}, offprint.DocEnd{}, counting(fullSheet+2)); err != nil {
 		t.Fatal(err)
 	}
 	files := unpack(t, out.Bytes())
 	checkPackage(t, files)
+	checkTables(t, files)
 	sheet := files["xl/worksheets/sheet1.xml"]
-	if got := bytes.Count(sheet, []byte("<v>")); got != fullSheet {
-		t.Errorf("%d numbers, want %d", got, fullSheet)
+	if got := bytes.Count(sheet, []byte("<v>")); got != fullSheet+2 {
+		t.Errorf("%d numbers, want %d", got, fullSheet+2)
 	}
-	if !bytes.Contains(sheet, []byte(`<row r="1048576"><c r="A1048576"><v>1048576</v></c></row></sheetData><autoFilter ref="A1:A1048576"/>`)) {
-		t.Errorf("the first sheet ends in %s", sheet[len(sheet)-500:])
-	}
-	next := regexp.MustCompile(`</c></row><row r="2"><c r="A2" s="\d+"><v>1048576</v></c></row></sheetData><autoFilter ref="A1:A1"/>`)
-	if !next.Match(files["xl/worksheets/sheet2.xml"]) {
-		t.Errorf("the next sheet is %s", files["xl/worksheets/sheet2.xml"])
+	for name, end := range map[string]string{
+		"1": `<row r="1048575"><c r="A1048575"><v>1048575</v></c></row><row r="1048576"><c r="A1048576" s="4"><f>LOOKUP(2,1/(counting[N]&lt;&gt;""),counting[N])</f><v>1048575</v></c></row></sheetData>`,
+		"2": `<row r="3"><c r="A3"><v>1048577</v></c></row><row r="4"><c r="A4" s="4"><f>LOOKUP(2,1/(counting_2[N]&lt;&gt;""),counting_2[N])</f><v>1048577</v></c></row></sheetData>`,
+	} {
+		if sheet := files["xl/worksheets/sheet"+name+".xml"]; !bytes.Contains(sheet, []byte(end)) {
+			t.Errorf("sheet %s ends in %s", name, sheet[max(0, len(sheet)-700):])
+		}
 	}
 }
 
-// TestNoMoreRowsThanASheetHolds holds that there is no file then, if the
-// definition wants one sheet.
-func TestNoMoreRowsThanASheetHolds(t *testing.T) {
-	w, err := xlsx.Format.New(io.Discard, offprint.Head{Options: map[string]string{"overflow": "fail"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, written := counting(fullSheet+1), 0
-	if err = w.Begin(&p.Table); err != nil {
-		t.Fatal(err)
-	}
-	for row := range p.Rows {
-		if err = w.Write(row); err != nil {
-			break
+// TestTheRowsOfOneSheet holds how many there are: one more where no totals
+// stand below them.
+func TestTheRowsOfOneSheet(t *testing.T) {
+	for _, tt := range []struct {
+		total offprint.Total
+		want  int
+	}{{offprint.Last, fullSheet}, {offprint.NoTotal, fullSheet + 1}} {
+		w, err := xlsx.Format.New(io.Discard, offprint.Head{Options: map[string]string{"overflow": "fail"}})
+		if err != nil {
+			t.Fatal(err)
 		}
-		written++
-	}
-	if offprint.CodeOf(err) != offprint.RowLimit || written != fullSheet {
-		t.Errorf("after %d rows: %v", written, err)
+		p, written := counting(fullSheet+2), 0
+		p.Columns[0].Total = tt.total
+		if err = w.Begin(&p.Table); err != nil {
+			t.Fatal(err)
+		}
+		for row := range p.Rows {
+			if err = w.Write(row); err != nil {
+				break
+			}
+			written++
+		}
+		if offprint.CodeOf(err) != offprint.RowLimit || written != tt.want {
+			t.Errorf("%q: after %d rows, want %d: %v", tt.total, written, tt.want, err)
+		}
 	}
 }
 

@@ -50,13 +50,13 @@ func (w *writer) newSubtotals(t *offprint.Table) (*subtotals, error) {
 		}
 		columns = append(columns, total)
 	}
-	for i, c := range columns {
+	for i, c := range titled(columns) {
 		column, err := newColumn(c, i, w.head.Zone, w.styles)
 		if err != nil {
 			return nil, err
 		}
 		s.columns = append(s.columns, column)
-		s.bolds = append(s.bolds, column.dressed(w.styles, style{font: bold}, ""))
+		s.bolds = append(s.bolds, column.dressed(w.styles, style{font: bold}))
 	}
 	return s, nil
 }
@@ -118,6 +118,7 @@ func (s *subtotals) write(b []byte, part string, e offprint.PartEnd) ([]byte, er
 	for _, c := range s.columns {
 		b = s.w.appendHeader(b, c)
 	}
+	s.w.titles.uses += len(s.columns)
 	b, err := s.w.pack.put(append(b, `</row>`...))
 	if err == nil {
 		err = s.w.pack.pour(&s.rows)
@@ -138,7 +139,7 @@ func (s *subtotals) write(b []byte, part string, e offprint.PartEnd) ([]byte, er
 func (s *subtotals) appendTotal(e offprint.PartEnd) []byte {
 	look := style{font: bold, border: lineAbove}
 	for _, c := range s.columns {
-		c.outfit = c.dressed(s.w.styles, look, "")
+		c.outfit = c.dressed(s.w.styles, look)
 	}
 	values := s.values([]offprint.Value{offprint.TextValue(s.w.words.Total)}, e.Rows, e.Totals)
 	return s.append(nil, values, open(s.w.styles.of(look), "", `</c>`))

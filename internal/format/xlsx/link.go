@@ -26,7 +26,7 @@ func (p *part) link(c *column) (err error) {
 	if c.link, err = offprint.NewLink(c.Link, p.table.Columns); err != nil {
 		return err
 	}
-	c.linked = c.dressed(p.w.styles, style{font: linkFont}, "")
+	c.linked = c.dressed(p.w.styles, style{font: linkFont})
 	if p.links == nil {
 		p.links = &links{}
 	}
@@ -78,26 +78,11 @@ func (p *part) pourLinks() error {
 	return err
 }
 
-// leads writes where the links of the sheet that has ended lead.
-func (p *part) leads() error {
+// pourTargets writes where the links of the sheet that has ended lead.
+func (p *part) pourTargets() error {
 	if p.links == nil || p.links.count == 0 {
 		return nil
 	}
 	p.links.count = 0
-	number := strconv.Itoa(len(p.w.sheets))
-	if err := p.w.pack.begin("xl/worksheets/_rels/sheet" + number + ".xml.rels"); err != nil {
-		return err
-	}
-	p.buf = append(p.buf, relationsHead...)
-	if err := p.spill(); err != nil {
-		return err
-	}
-	if err := p.w.pack.pour(&p.links.targets); err != nil {
-		return err
-	}
-	p.buf = append(p.buf, relationsEnd...)
-	if err := p.spill(); err != nil {
-		return err
-	}
-	return p.w.pack.end()
+	return p.w.pack.pour(&p.links.targets)
 }

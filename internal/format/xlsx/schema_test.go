@@ -50,6 +50,8 @@ var rules = map[string]rule{
 	"dataValidation":  {attributes: "allowBlank=bool showInputMessage=bool promptTitle=text prompt=text sqref!=areas"},
 	"hyperlinks":      {children: "hyperlink*!"},
 	"hyperlink":       {attributes: "ref!=cell id!=text"},
+	"tableParts":      {children: "tablePart*!", attributes: "count=uint"},
+	"tablePart":       {attributes: "id!=text"},
 	"pageMargins":     {attributes: "left!=double right!=double top!=double bottom!=double header!=double footer!=double"},
 	"pageSetup":       {attributes: "paperSize=uint orientation=default|landscape|portrait fitToWidth=uint fitToHeight=uint"},
 	"headerFooter":    {children: "oddHeader oddFooter evenHeader evenFooter firstHeader firstFooter"},
@@ -98,6 +100,17 @@ var rules = map[string]rule{
 	"alignment":  {attributes: "horizontal=left|center|right vertical=top|center|bottom wrapText=bool"},
 	"cellStyles": {children: "cellStyle*!", attributes: "count=uint"},
 	"cellStyle":  {attributes: "name=text xfId!=uint builtinId=uint"},
+
+	"sst": {children: "si*", attributes: "count=text uniqueCount=uint"},
+	"si":  {children: "t"},
+
+	"table": {children: "autoFilter sortState tableColumns! tableStyleInfo extLst",
+		attributes: "id!=uint name=text displayName!=text ref!=areas totalsRowCount=uint totalsRowShown=bool"},
+	"tableColumns": {children: "tableColumn*!", attributes: "count=uint"},
+	"tableColumn": {children: "calculatedColumnFormula totalsRowFormula xmlColumnPr extLst",
+		attributes: "id!=uint name!=text totalsRowLabel=text totalsRowFunction=none|sum|min|max|average|count|countNums|stdDev|var|custom"},
+	"totalsRowFormula": {text: true},
+	"tableStyleInfo":   {attributes: "name=text showFirstColumn=bool showLastColumn=bool showRowStripes=bool showColumnStripes=bool"},
 
 	"Types":         {children: "Default* Override*"},
 	"Default":       {attributes: "Extension!=text ContentType!=text"},
@@ -209,7 +222,7 @@ func (e *openElement) end() error {
 			return fmt.Errorf("no <%s> in <%s>", child, e.name)
 		}
 	}
-	if e.count != "" && e.count != strconv.Itoa(len(e.children)) {
+	if e.count != "" && e.name != "sst" && e.count != strconv.Itoa(len(e.children)) {
 		return fmt.Errorf("<%s count=%q> holds %d", e.name, e.count, len(e.children))
 	}
 	return nil

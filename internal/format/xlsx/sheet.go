@@ -3,8 +3,10 @@ package xlsx
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/offprint/offprint"
+	"github.com/offprint/offprint/internal/format/look"
 )
 
 const (
@@ -32,7 +34,9 @@ type part struct {
 	buf     []byte // encoded and not yet handed over
 	row     int    // the last on this sheet
 	digits  [8]byte
-	sheets  int
+	most    int // rows of a sheet that are not its totals
+	tables  []string
+	sums    *offprint.Totals // of this sheet; nil: no column has any
 
 	links     *links     // of this sheet; nil: no column has any
 	subtotals *subtotals // nil: no groups
@@ -42,12 +46,16 @@ func (w *writer) newPart(t *offprint.Table) (*part, error) {
 	if len(t.Columns) > maxColumns {
 		return nil, offprint.Errorf(offprint.Invalid, "An Excel sheet holds %d columns, and the report has %d. Ask for fewer, or for CSV.", maxColumns, len(t.Columns))
 	}
-	p := &part{w: w, table: t, buf: w.spare}
+	p := &part{w: w, table: t, buf: w.spare, most: maxRows}
+	if sums := offprint.NewTotals(t.Columns); sums.Any() {
+		p.sums = sums
+		p.most--
+	}
 	var err error
 	if p.subtotals, err = w.newSubtotals(t); err != nil {
 		return nil, err
 	}
-	for i, c := range t.Columns {
+	for i, c := range titled(t.Columns) {
 		column, err := newColumn(c, i, w.head.Zone, w.styles)
 		if err != nil {
 			return nil, err
@@ -62,12 +70,13 @@ func (w *writer) newPart(t *offprint.Table) (*part, error) {
 }
 
 func (w *writer) appendHeader(b []byte, c *column) []byte {
-	look := style{font: bold, fill: tint, border: lineBelow}
+	header := style{font: bold, fill: tint, border: lineBelow}
 	if c.Numeric() {
-		look.align = right
+		header.align = right
 	}
 	b = append(append(b, c.ref...), '1')
-	return appendString(b, w.styles.of(look), fits(c.Title))
+	b = append(b, open(w.styles.of(header), ` t="s"`, `<v>`)...)
+	return append(strconv.AppendInt(b, int64(w.titles.of(c.Title)), 10), endValue...)
 }
 
 // appendString goes on after a cell's address with a text in a style.
@@ -79,29 +88,36 @@ func appendString(b []byte, look int, s string) []byte {
 	return append(appendText(append(b, open(look, inline, value)...), s), endText...)
 }
 
-// open begins a sheet with its header.
+// open begins a sheet and its table with their header.
 func (p *part) open() error {
-	p.sheets++
 	if err := p.w.beginSheet(p.w.names.add(p.table.Title, p.w.head.Title, p.table.Name)); err != nil {
 		return err
+	}
+	if len(p.columns) > 0 {
+		p.tables = append(p.tables, p.w.tables.add(p.table.Name))
+		p.w.sheets[len(p.w.sheets)-1].header = true
 	}
 	if p.settled {
 		p.buf = p.top(p.buf)
 	}
 	p.buf = append(p.buf, `<row r="1">`...)
 	p.buf = append(append(p.buf, p.header...), `</row>`...)
+	p.w.titles.uses += len(p.columns)
 	p.row = 1
 	return nil
 }
 
 func (p *part) write(row offprint.Row) error {
-	if p.row == maxRows {
+	if p.row == p.most {
 		if err := p.turn(); err != nil {
 			return err
 		}
 	}
 	if len(row) != len(p.columns) {
 		return fmt.Errorf("a row of %d values in a table of %d columns", len(row), len(p.columns))
+	}
+	if p.sums != nil {
+		p.sums.Add(row)
 	}
 	p.row++
 	number := strconv.AppendInt(p.digits[:0], int64(p.row), 10)
@@ -125,10 +141,19 @@ func (p *part) write(row offprint.Row) error {
 // turn goes on on a new sheet.
 func (p *part) turn() error {
 	if !p.w.overflow {
-		return offprint.Errorf(offprint.RowLimit, "An Excel sheet holds %s rows, and the report has more. Nothing was made. Ask for less, or for CSV.", "1,048,576")
+		english := look.WordsIn("en")
+		return offprint.Errorf(offprint.RowLimit, "An Excel sheet holds %s rows, and the report has more. Nothing was made. Ask for less, or for CSV.", english.Number(int64(p.most-1)))
 	}
-	if err := p.closeSheet(p.row); err != nil {
+	var totals []offprint.Value
+	if p.sums != nil {
+		totals = p.sums.Values()
+		p.sums = offprint.NewTotals(p.table.Columns)
+	}
+	if err := p.closeSheet(totals); err != nil {
 		return err
+	}
+	for _, c := range p.columns {
+		c.filled, c.texts, c.empty = 0, false, false
 	}
 	return p.open()
 }
@@ -189,21 +214,11 @@ func appendWidth(b []byte, i int, width float64, hide bool) []byte {
 
 // end writes the totals and closes the last sheet.
 func (p *part) end(e offprint.PartEnd) (err error) {
-	if e.Totals != nil && p.row == maxRows {
-		if err := p.turn(); err != nil {
-			return err
-		}
+	totals := e.Totals
+	if totals != nil && len(p.tables) > 1 {
+		totals = p.sums.Values()
 	}
-	last := p.row
-	if e.Totals != nil {
-		p.appendTotals(e.Totals)
-	}
-	if !p.settled {
-		if err := p.settle(); err != nil {
-			return err
-		}
-	}
-	if err := p.closeSheet(last); err != nil {
+	if err := p.closeSheet(totals); err != nil {
 		return err
 	}
 	p.warn()
@@ -214,33 +229,86 @@ func (p *part) end(e offprint.PartEnd) (err error) {
 	return err
 }
 
-// closeSheet writes what stands behind the rows; data ends in the row last.
-func (p *part) closeSheet(last int) error {
-	b := append(p.buf, `</sheetData>`...)
-	b = p.w.appendFilter(b, p.columns, last)
-	p.buf = appendPrompts(b, p.columns)
+// closeSheet writes what stands behind the rows, and the files that go with
+// the sheet.
+func (p *part) closeSheet(totals []offprint.Value) error {
+	if p.row == 1 && len(p.columns) > 0 { // a table has a row, and be it a blank one
+		p.row++
+		p.buf = append(p.buf, `<row r="2"></row>`...)
+	}
+	last := p.row
+	var closings []closing
+	if totals != nil {
+		closings = p.appendTotals(totals)
+	}
+	if !p.settled {
+		if err := p.settle(); err != nil {
+			return err
+		}
+	}
+	p.buf = appendPrompts(append(p.buf, `</sheetData>`...), p.columns)
 	if err := p.pourLinks(); err != nil {
 		return err
 	}
-	b = p.w.appendPrint(p.buf)
-	b = appendIgnored(b, p.columns, last)
+	b := appendIgnored(p.w.appendPrint(p.buf), p.columns, last)
+	if len(p.columns) > 0 {
+		b = append(b, `<tableParts count="1"><tablePart r:id="table"/></tableParts>`...)
+	}
 	p.buf = append(b, `</worksheet>`...)
+	if err := p.endEntry(); err != nil || len(p.columns) == 0 {
+		return err
+	}
+	if err := p.relate(); err != nil {
+		return err
+	}
+	return p.writeTable(closings)
+}
+
+// endEntry hands over what is left of an entry, and closes it.
+func (p *part) endEntry() error {
 	if err := p.spill(); err != nil {
 		return err
 	}
-	if err := p.w.pack.end(); err != nil {
-		return err
-	}
-	return p.leads()
+	return p.w.pack.end()
 }
 
-// appendFilter puts a filter over the rows, and notes what it is over.
+// relate writes what the sheet that has ended leads to: its table, its links.
+func (p *part) relate() error {
+	number := strconv.Itoa(len(p.w.sheets))
+	if err := p.w.pack.begin("xl/worksheets/_rels/sheet" + number + ".xml.rels"); err != nil {
+		return err
+	}
+	target := strings.TrimPrefix(tablePath(len(p.w.tables)), "xl/")
+	p.buf = append(p.buf, relationsHead+`<Relationship Id="table" Type="`+relNS+`/table" Target="../`+target+`"/>`...)
+	if err := p.spill(); err != nil {
+		return err
+	}
+	if err := p.pourTargets(); err != nil {
+		return err
+	}
+	p.buf = append(p.buf, relationsEnd...)
+	return p.endEntry()
+}
+
+// writeTable writes the table of the sheet that has ended.
+func (p *part) writeTable(closings []closing) error {
+	id := len(p.w.tables)
+	if err := p.w.pack.begin(tablePath(id)); err != nil {
+		return err
+	}
+	p.buf = appendTable(p.buf, id, p.tables[len(p.tables)-1], p.columns, p.row, closings)
+	return p.endEntry()
+}
+
+// appendFilter puts a filter over rows that are no table, and notes what it is
+// over.
 func (w *writer) appendFilter(b []byte, columns []*column, last int) []byte {
 	n := len(columns)
 	if n == 0 {
 		return b
 	}
-	w.sheets[len(w.sheets)-1].filter = absolute(n-1, last)
+	sheet := &w.sheets[len(w.sheets)-1]
+	sheet.header, sheet.filter = true, absolute(n-1, last)
 	b = strconv.AppendInt(append(b, `<autoFilter ref="A1:`+letters(n-1)...), int64(last), 10)
 	return append(b, `"/>`...)
 }

@@ -2,71 +2,112 @@ package xlsx
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/offprint/offprint"
 )
 
+// A closing is what stands below the rows of a column, in the sheet as in the
+// part of its table: Excel wants to repair a workbook where the two differ.
+type closing struct {
+	label    string // a text, as words for the row or as a total that is one
+	function string // the table's word for formula: sum; custom: formula is our own
+	formula  string // empty: nothing, or a label
+	literal  string // the exact value, which formula stands for
+	kind     string // of the cell, as open wants it
+	style    style
+}
+
 // appendTotals writes the row below the rows.
-func (p *part) appendTotals(totals []offprint.Value) {
-	last := p.row
+func (p *part) appendTotals(totals []offprint.Value) []closing {
+	closings := p.closings(totals)
 	p.row++
 	number := strconv.AppendInt(p.digits[:0], int64(p.row), 10)
-	p.buf = append(append(append(p.buf, `<row r="`...), number...), `">`...)
+	b := append(append(append(p.buf, `<row r="`...), number...), `">`...)
+	for i, c := range closings {
+		b = append(append(b, p.columns[i].ref...), number...)
+		look := p.w.styles.of(c.style)
+		switch {
+		case c.formula != "":
+			b = appendText(append(b, open(look, c.kind, `<f>`)...), c.formula)
+			b = append(append(append(b, `</f><v>`...), c.literal...), endValue...)
+		case c.label != "":
+			b = appendString(b, look, c.label)
+		default:
+			b = append(b, open(look, "", `</c>`)...)
+		}
+	}
+	p.buf = append(b, `</row>`...)
+	return closings
+}
+
+// closings are one a column. The row is named where there is room for it: in
+// the first column that anybody sees.
+func (p *part) closings(totals []offprint.Value) []closing {
+	closings := make([]closing, len(p.columns))
+	first := true
 	for i, c := range p.columns {
-		p.buf = append(append(p.buf, c.ref...), number...)
+		closings[i].style = style{font: bold, border: lineAbove}
 		switch {
 		case !totals[i].IsNull():
 			c.see(totals[i])
-			p.buf = c.appendTotal(p.buf, totals[i], p.formula(i, last, totals[i]), p.w.styles)
-		case i == 0:
-			p.buf = appendString(p.buf, p.w.styles.of(style{font: bold, border: lineAbove}), p.w.words.Total)
-		default:
-			p.buf = append(p.buf, open(p.w.styles.of(style{font: bold, border: lineAbove}), "", `</c>`)...)
+			closings[i] = c.closing(totals[i], p.tables[len(p.tables)-1])
+		case first && !c.Hide:
+			closings[i].label = p.w.words.Total
 		}
+		first = first && c.Hide
 	}
-	p.buf = append(p.buf, `</row>`...)
+	return closings
 }
 
-// formula makes a total follow the filter, where Excel comes to the same
-// result: all rows stand on this sheet, and as numbers.
-func (p *part) formula(i, last int, total offprint.Value) string {
-	c := p.columns[i]
-	if p.sheets > 1 || c.filled == 0 {
-		return ""
-	}
-	function := ""
-	switch c.Total {
-	case offprint.Sum:
-		function = "109"
-	case offprint.Average:
-		function = "101"
-	case offprint.Least:
-		function = "105"
-	case offprint.Most:
-		function = "104"
-	case offprint.Count:
-		function = "103"
-	}
-	switch {
-	case function == "", c.Total == offprint.Count && c.empty, c.Total != offprint.Count && (c.texts || total.Kind() == offprint.Bool):
-		return ""
-	}
-	column := letters(i)
-	return "<f>SUBTOTAL(" + function + "," + column + "2:" + column + strconv.Itoa(last) + ")</f>"
-}
-
-// appendTotal goes on after the cell's address. The value is the exact one;
-// the formula only says how to have it anew under a filter.
-func (c *column) appendTotal(b []byte, v offprint.Value, formula string, s *styles) []byte {
+// closing is a total: by the table's own function where Excel comes to the
+// same, else by a formula that says the value itself.
+func (c *column) closing(v offprint.Value, table string) closing {
 	t := *c
 	if c.Total == offprint.Count {
-		t.codes.number = "#,##0"
+		t.codes.number, t.As = "#,##0", offprint.AsNumber
 	}
-	t.outfit = t.dressed(s, style{font: bold, border: lineAbove}, formula)
-	if !c.asText() || c.Total == offprint.Count {
-		if out, ok := t.value(b, v.Kind(), v); ok {
-			return out
-		}
+	k := closing{style: style{font: bold, border: lineAbove, code: t.codes.of(v.Kind())}}
+	t.outfit = outfit{}
+	literal, ok := t.value(nil, v.Kind(), v)
+	if !ok || t.asText() {
+		k.style.code, k.style.align = c.textLook.code, c.textLook.align
+		k.label = fits(string(v.Append(nil, c.zone)))
+		return k
 	}
-	return t.appendText(b, v.Kind(), v)
+	k.literal = strings.TrimSuffix(string(literal), endValue)
+	k.function, k.formula = "custom", k.literal
+	if v.Kind() == offprint.Bool {
+		k.kind, k.formula = ` t="b"`, map[bool]string{true: "TRUE", false: "FALSE"}[v.Bool()]
+	}
+	values := reference(table, c.Title)
+	switch word, number := c.function(v); {
+	case word != "":
+		k.function, k.formula = word, "SUBTOTAL("+number+","+values+")"
+	case c.Total == offprint.Last && k.kind == "" && !c.texts:
+		k.formula = "LOOKUP(2,1/(" + values + `<>""),` + values + ")"
+	}
+	return k
+}
+
+// function is what makes a total follow the filter: the table's word for it
+// (ECMA-376 part 1, 18.18.92), and SUBTOTAL's number. There is none where Excel
+// would come to another result, and none for the last value, which LOOKUP finds: of
+// equals it takes the last, and an error is none.
+func (c *column) function(total offprint.Value) (word, number string) {
+	numbers := !c.texts && total.Kind() != offprint.Bool && c.filled > 0
+	switch {
+	case c.Total == offprint.Count && !c.empty && c.filled > 0:
+		return "count", "103"
+	case !numbers:
+	case c.Total == offprint.Sum:
+		return "sum", "109"
+	case c.Total == offprint.Average:
+		return "average", "101"
+	case c.Total == offprint.Least:
+		return "min", "105"
+	case c.Total == offprint.Most:
+		return "max", "104"
+	}
+	return "", ""
 }

@@ -48,6 +48,7 @@ def sheet(s, values):
         "rightToLeft": bool(s.sheet_view.rightToLeft),
         "widths": {k: d.width for k, d in s.column_dimensions.items()},
         "prompts": {str(v.sqref): v.promptTitle + ": " + v.prompt for v in s.data_validations.dataValidation},
+        "tables": dict(s.tables.items()),
         "hidden": [k for k, d in s.column_dimensions.items() if d.hidden],
     }
 
