@@ -104,11 +104,15 @@ var rules = map[string]rule{
 	"sst": {children: "si*", attributes: "count=text uniqueCount=uint"},
 	"si":  {children: "t"},
 
-	"table": {children: "autoFilter sortState tableColumns! tableStyleInfo extLst",
-		attributes: "id!=uint name=text displayName!=text ref!=areas totalsRowCount=uint totalsRowShown=bool"},
+	"table": {
+		children:   "autoFilter sortState tableColumns! tableStyleInfo extLst",
+		attributes: "id!=uint name=text displayName!=text ref!=areas totalsRowCount=uint totalsRowShown=bool",
+	},
 	"tableColumns": {children: "tableColumn*!", attributes: "count=uint"},
-	"tableColumn": {children: "calculatedColumnFormula totalsRowFormula xmlColumnPr extLst",
-		attributes: "id!=uint name!=text totalsRowLabel=text totalsRowFunction=none|sum|min|max|average|count|countNums|stdDev|var|custom"},
+	"tableColumn": {
+		children:   "calculatedColumnFormula totalsRowFormula xmlColumnPr extLst",
+		attributes: "id!=uint name!=text totalsRowLabel=text totalsRowFunction=none|sum|min|max|average|count|countNums|stdDev|var|custom",
+	},
 	"totalsRowFormula": {text: true},
 	"tableStyleInfo":   {attributes: "name=text showFirstColumn=bool showLastColumn=bool showRowStripes=bool showColumnStripes=bool"},
 
