@@ -80,6 +80,15 @@ func (w *Words) Titled(c offprint.Column) string {
 	return fmt.Sprintf("%s (%s)", c.Title, w.kinds[c.Total])
 }
 
+// Sum is what a column's total is called where it stands by itself:
+// Total: Amount, or Rate (average).
+func (w *Words) Sum(c offprint.Column) string {
+	if c.Total == offprint.Sum {
+		return w.Total + ": " + c.Title
+	}
+	return w.Titled(c)
+}
+
 // Kinds says what stands below the columns, where that is not a sum below
 // each: Amount (sum) · Rate (average). Columns that are hidden are left out.
 func (w *Words) Kinds(columns []offprint.Column) string {

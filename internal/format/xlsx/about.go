@@ -46,12 +46,11 @@ func (w *writer) tell(a *aboutSheet, doc offprint.DocEnd) {
 			a.pair(w.parts[i], w.words.Number(p.Rows)+w.cutShort(p.Truncated))
 		}
 	}
-	for _, n := range w.kinds {
-		label := w.words.Totals
+	for _, t := range w.totals {
 		if len(w.parts) > 1 {
-			label += ": " + n.title
+			t.title = w.parts[t.part] + ": " + t.title
 		}
-		a.pair(label, n.text)
+		a.total(t)
 	}
 	asOf := h.AsOf
 	if !doc.AsOf.IsZero() {
@@ -70,6 +69,25 @@ func (w *writer) tell(a *aboutSheet, doc offprint.DocEnd) {
 	}
 	for _, n := range w.notes {
 		a.pair(n.title, n.text)
+	}
+}
+
+// A total is one of a whole part, over all of its sheets.
+type total struct {
+	part  int
+	title string
+	closing
+}
+
+// keepTotals keeps those of the part that has ended.
+func (w *writer) keepTotals(e offprint.PartEnd) {
+	if e.Totals == nil {
+		return
+	}
+	for i, c := range w.part.columns {
+		if !c.Hide && !e.Totals[i].IsNull() {
+			w.totals = append(w.totals, total{len(w.parts) - 1, w.words.Sum(c.Column), c.closing(e.Totals[i], "")})
+		}
 	}
 }
 
@@ -133,6 +151,19 @@ func (a *aboutSheet) pair(label, text string) {
 	if text != "" {
 		a.cells(style{font: quiet}, label, text)
 	}
+}
+
+// total writes a total as the number that it is.
+func (a *aboutSheet) total(t total) {
+	if t.literal == "" {
+		a.pair(t.title, t.label)
+		return
+	}
+	a.row++
+	number := strconv.Itoa(a.row)
+	a.buf = append(a.buf, `<row r="`+number+`"><c r="A`+number...)
+	a.buf = appendString(a.buf, a.styles.of(style{font: quiet}), fits(t.title))
+	a.buf = append(a.buf, `<c r="B`+number+open(a.styles.of(style{code: t.style.code, align: left}), t.kind, `<v>`)+t.literal+endValue+`</row>`...)
 }
 
 // cells writes a row; from the second on they wrap.

@@ -9,7 +9,8 @@
 // formula, and a link only in the place that the definition has for it. What
 // stands behind the rows and grows with them (link.go, group.go) waits
 // compressed. Each part's sheet is a table (table.go) with totals of its own
-// (total.go), which Excel, pivots and queries know by its name.
+// (total.go), which Excel, pivots and queries know by its name; subtotals are
+// formulas over it (sumifs.go).
 package xlsx
 
 import (
@@ -59,8 +60,8 @@ type writer struct {
 	part     *part
 	parts    []string // their titles
 	notes    []note   // on columns
-	kinds    []note   // of totals
-	spare    []byte   // a buffer between parts
+	totals   []total
+	spare    []byte // a buffer between parts
 	warnings []offprint.Warning
 	overflow bool
 	about    bool
@@ -98,11 +99,12 @@ func (w *writer) EndGroup(end offprint.GroupEnd) error {
 }
 
 func (w *writer) End(e offprint.PartEnd) error {
-	if kinds := w.words.Kinds(w.part.table.Columns); kinds != "" && e.Totals != nil {
-		w.kinds = append(w.kinds, note{w.parts[len(w.parts)-1], kinds})
-	}
 	w.warnings = append(w.warnings, look.Mixed(w.part.table, e)...)
-	return w.part.end(e)
+	if err := w.part.end(e); err != nil {
+		return err
+	}
+	w.keepTotals(e)
+	return nil
 }
 
 // beginSheet opens the entry of the next sheet, under a name that no other has.

@@ -98,7 +98,7 @@ func TestLook(t *testing.T) {
 		}
 	}
 	wantAbout(t, b.Sheets[1], "Orders", "Every order of a period.", "Period|1 Jan 2026 – 31 Jan 2026", "Region|EU", "Rows|250 (only the first: the report's limit)",
-		"Totals|Customer (count) · Quantity (maximum) · Amount (sum) · Share (average) · Due (minimum) · Balance (last value)",
+		"Customer (count)|250", "Quantity (maximum)|6", "Total: Amount|10266.25", "Share (average)|0.445", "Due (minimum)|2026-01-01T00:00:00", "Balance (last value)|2.49",
 		"Data as of|2026-02-01 12:59:00 +01:00 (Europe/Berlin)", "Made at|2026-02-01 13:00:00 +01:00 (Europe/Berlin)", "Asked by|ada",
 		"Report|orders", "Version|9f2c", "Run|run_1", "What is not as one might expect", "|Something is odd.", "Columns", "Customer|As it was when the order came.")
 }

@@ -52,7 +52,7 @@ func (w *writer) newPart(t *offprint.Table) (*part, error) {
 		p.most--
 	}
 	var err error
-	if p.subtotals, err = w.newSubtotals(t); err != nil {
+	if p.subtotals, err = p.newSubtotals(); err != nil {
 		return nil, err
 	}
 	for i, c := range titled(t.Columns) {

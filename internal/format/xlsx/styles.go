@@ -147,6 +147,7 @@ func (s *styles) appendCell(b []byte, look style) []byte {
 }
 
 const (
+	left    = "left"
 	right   = "right"
 	wrapped = "wrap"
 )
