@@ -107,10 +107,8 @@ func (p *place) start(env string, args ...string) *process {
 }
 
 func (p *process) kill() {
-	if p.ProcessState == nil {
-		p.signal(syscall.SIGCONT)
-		p.signal(syscall.SIGKILL)
-	}
+	p.signal(syscall.SIGCONT)
+	p.signal(syscall.SIGKILL)
 	select {
 	case <-p.done:
 	case <-time.After(10 * time.Second):

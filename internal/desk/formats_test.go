@@ -114,7 +114,7 @@ func TestMoreRowsThanOneSheetIsNoFile(t *testing.T) {
 	report := numbers(counter{rows: 1 << 20})
 	report.Options = map[string]string{"overflow": "fail"}
 	_, run, err := as(t, "xlsx", report)
-	if offprint.CodeOf(err) != offprint.RowLimit || !strings.Contains(err.Error(), "An Excel sheet holds 1,048,576 rows, and the report has more. Nothing was made. Ask for less, or for CSV.") || run.File != nil {
+	if offprint.CodeOf(err) != offprint.RowLimit || !strings.Contains(err.Error(), "An Excel sheet holds 1,048,575 rows, and the report has more. Nothing was made. Ask for less, or for CSV.") || run.File != nil {
 		t.Errorf("%v, with the file %v", err, run.File)
 	}
 }
