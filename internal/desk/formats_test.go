@@ -99,7 +99,7 @@ func read(t *testing.T, format string, file []byte) string {
 	if format == "xlsx" {
 		cmd = exec.Command("/usr/bin/python3", "-c", `
 import sys, openpyxl
-for row in openpyxl.load_workbook(sys.argv[1]).worksheets[1].iter_rows(values_only=True): print(*[v for v in row if v is not None])`, path)
+for row in openpyxl.load_workbook(sys.argv[1], data_only=True).worksheets[1].iter_rows(values_only=True): print(*[v for v in row if v is not None])`, path)
 	}
 	out, err := cmd.Output()
 	if err != nil {

@@ -73,8 +73,8 @@ func (c *column) dressed(s *styles, look style) outfit {
 	text := in(c.textLook.code, c.textLook.align)
 	return outfit{
 		number: open(in(c.codes.number, ""), "", `<v>`),
-		date:   open(in(c.codes.date, ""), "", `<v>`),
-		stamp:  open(in(c.codes.stamp, ""), "", `<v>`),
+		date:   open(in(c.codes.date, left), "", `<v>`), // below its title, and apart from the numbers
+		stamp:  open(in(c.codes.stamp, left), "", `<v>`),
 		bool:   open(in("", ""), ` t="b"`, `<v>`),
 		text:   open(text, inline, `<is><t>`),
 		spaced: open(text, inline, `<is><t xml:space="preserve">`),

@@ -68,6 +68,9 @@ func (c *column) closing(v offprint.Value, table string) closing {
 		t.codes.number, t.As = "#,##0", offprint.AsNumber
 	}
 	k := closing{style: style{font: bold, border: lineAbove, code: t.codes.of(v.Kind())}}
+	if kind := v.Kind(); kind == offprint.Date || kind == offprint.Timestamp {
+		k.style.align = left
+	}
 	t.outfit = outfit{}
 	literal, ok := t.value(nil, v.Kind(), v)
 	if !ok || t.asText() {
