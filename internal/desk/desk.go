@@ -272,7 +272,7 @@ type Outlook struct {
 func (d *Desk) Outlook(ctx context.Context, run *offprint.Run) (Outlook, error) {
 	switch run.State {
 	case offprint.Queued:
-		ahead, err := d.Ledger.Ahead(ctx, run.ID)
+		ahead, err := d.Ledger.Ahead(ctx, run)
 		if err != nil {
 			return Outlook{}, fmt.Errorf("queue position: %w", err)
 		}

@@ -94,6 +94,7 @@ type Ledger struct {
 	deaf       chan struct{} // closed once nobody listens to asked any more
 	statements statements
 	known      definitions
+	line       line
 	hub        hub
 	hearing    sync.Once
 	node       string // who this process is to others

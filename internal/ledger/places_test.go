@@ -108,9 +108,7 @@ func TestHeldRunsLetOthersGoPast(t *testing.T) {
 		b.untilState(l, b.elsewhere(l), offprint.Succeeded)
 		b.eventually("four are held", func() bool { return b.held(l) == 4 })
 		for i, id := range ids[1:] {
-			if n, err := l.Ahead(t.Context(), id); err != nil || n != i {
-				t.Errorf("%d before number %d, %v", n, i+1, err)
-			}
+			b.untilAhead(l, id, i)
 		}
 		close(m.let)
 		for _, id := range ids {
@@ -162,9 +160,7 @@ func TestHeldRunsAreNotBeforeThoseOfOtherSources(t *testing.T) {
 			t.Fatal(err)
 		}
 		for id, want := range map[string]int{shop: 1, stock: 1, next: 3} {
-			if n, err := l.Ahead(t.Context(), id); err != nil || n != want {
-				t.Errorf("%d before %s, want %d, %v", n, id, want, err)
-			}
+			b.untilAhead(l, id, want)
 		}
 	})
 }

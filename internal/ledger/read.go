@@ -184,22 +184,6 @@ func (l *Ledger) list(ctx context.Context, q *query) ([]offprint.Run, error) {
 	return runs, err
 }
 
-// maxAhead bounds the work of counting.
-const maxAhead = 1000
-
-// Ahead counts the queued runs that came before this one, up to 1,000, but for
-// those that wait for a place at another source: they let it go past. A run
-// that is not queued has none.
-func (l *Ledger) Ahead(ctx context.Context, id string) (int, error) {
-	var n int
-	err := one(ctx, l.reader, `SELECT count(*) FROM (SELECT 1 FROM runs r JOIN runs own ON own.id = $1 AND own.state = 'queued'
-		WHERE r.state = 'queued' AND r.id < $1 AND (r.held_for = '' OR r.reads = own.reads) LIMIT $2) AS a`, []any{id, maxAhead}, &n)
-	if err != nil {
-		return 0, fmt.Errorf("count the runs before %s: %w", id, err)
-	}
-	return n, nil
-}
-
 // one reads one row.
 func one(ctx context.Context, on *sql.DB, text string, args []any, into ...any) error {
 	ctx, cancel := context.WithTimeout(ctx, readLimit)
