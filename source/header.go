@@ -108,6 +108,7 @@ func (d *Definition) keys(h *header, sources map[string]*Database) yaml.Keys {
 				"delimiter": d.option(h, "csv.delimiter", ",", ";", "|", "tab"),
 				"bom":       d.option(h, "csv.bom", "true", "false"),
 				"decimal":   d.option(h, "csv.decimal", ".", ","),
+				"line_end":  d.option(h, "csv.line_end", "crlf", "lf"),
 				"dialect":   d.option(h, "csv.dialect", "excel"),
 				"formulas":  d.option(h, "csv.formulas", "escape", "raw"),
 			})

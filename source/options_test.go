@@ -67,6 +67,8 @@ func TestOptionsOfFormatsReachTheFile(t *testing.T) {
 		{"en", `csv: {delimiter: ";", decimal: ","}`, "a;b;c\r\n'=1+1;1,5;x\r\n"},
 		{"en", `csv: {delimiter: tab}`, "a\tb\tc\r\n'=1+1\t1.5\tx\r\n"},
 		{"en", `csv: {delimiter: "|"}`, "a|b|c\r\n'=1+1|1.5|x\r\n"},
+		{"en", `csv: {line_end: lf}`, "a,b,c\n'=1+1,1.5,x\n"},
+		{"en", `csv: {line_end: crlf}`, "a,b,c\r\n'=1+1,1.5,x\r\n"},
 		{"en-US", `csv: {dialect: excel}`, "\uFEFFa,b,c\r\n'=1+1,1.5,x\r\n"},
 		{"de-DE", `csv: {dialect: excel}`, "\uFEFFa;b;c\r\n'=1+1;1,5;x\r\n"},
 		{"de-CH", `csv: {dialect: excel, bom: false}`, "a,b,c\r\n'=1+1,1.5,x\r\n"},

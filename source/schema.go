@@ -79,7 +79,8 @@ func csvSchema() *yaml.Schema {
 		"delimiter": yaml.ChoiceSchema(",", ";", "|", "tab").About("What stands between the cells."),
 		"bom":       yaml.YesSchema().About("A mark at the head of the file, for programs that know UTF-8 only by it."),
 		"decimal":   yaml.ChoiceSchema(".", ",").About("What stands before the decimals."),
-		"dialect":   yaml.ChoiceSchema("excel").About("All three as Excel wants them in the asker's country."),
+		"line_end":  yaml.ChoiceSchema("crlf", "lf").About("What ends each row: as RFC 4180 has it, or as Unix programs do."),
+		"dialect":   yaml.ChoiceSchema("excel").About("Delimiter, mark and decimals as Excel wants them in the asker's country."),
 		"formulas":  yaml.ChoiceSchema("escape", "raw").About("Whether a text that a spreadsheet would take for a formula gets an apostrophe."),
 	}).About("How CSV files are written.")
 }

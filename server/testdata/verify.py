@@ -51,7 +51,7 @@ def plain(kind, v):
 
 
 def escaped(kind, text):
-    return "'" + text if kind in ("text", "id") and text[:1] in ("=", "+", "-", "@", "\t", "\r") and text else text
+    return "'" + text if kind in ("text", "id") and text[:1] in tuple("=+-@\t\r\n\0＝＋－＠") and text else text
 
 
 if path := task["files"].get("csv"):
@@ -98,7 +98,6 @@ if path := task["files"].get("xlsx"):
             if kind in ("text", "id"):
                 want = None if v is None else str(v)
                 a = a if a is not None or want != "" else ""  # openpyxl has no empty text
-                want = want and want.replace("\r\n", "\n").replace("\r", "\n") if a and "\r" not in a else want  # XML folds line ends
             elif v is not None and kind == "decimal":
                 exact, shown = decimal.Decimal(str(v)), decimal.Decimal(repr(a)) if isinstance(a, (int, float)) else None
                 a, want = (shown, exact) if shown is None or shown != exact else (v, v)

@@ -10,6 +10,7 @@ import (
 type dialect struct {
 	delimiter byte
 	decimal   byte
+	lineEnd   string
 	bom       bool
 	escape    bool // formulas
 }
@@ -17,7 +18,7 @@ type dialect struct {
 // readDialect reads the options; what is said by name wins over what the
 // dialect would set.
 func readDialect(head offprint.Head) (dialect, error) {
-	d := dialect{delimiter: ',', decimal: '.', escape: true}
+	d := dialect{delimiter: ',', decimal: '.', lineEnd: "\r\n", escape: true}
 	switch o := head.Options["csv.dialect"]; o {
 	case "":
 	case "excel":
@@ -41,6 +42,13 @@ func readDialect(head offprint.Head) (dialect, error) {
 		d.decimal = o[0]
 	default:
 		return d, offprint.Errorf(offprint.Invalid, "The option csv.decimal is a point or a comma, not %q.", o)
+	}
+	switch o := head.Options["csv.line_end"]; o {
+	case "", "crlf":
+	case "lf":
+		d.lineEnd = "\n"
+	default:
+		return d, offprint.Errorf(offprint.Invalid, "The option csv.line_end is crlf or lf, not %q.", o)
 	}
 	switch o := head.Options["csv.bom"]; o {
 	case "":

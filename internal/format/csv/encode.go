@@ -10,8 +10,6 @@ import (
 	"github.com/offprint/offprint"
 )
 
-const lineEnd = "\r\n"
-
 // An encoder writes rows at the end of a buffer.
 type encoder struct {
 	dialect
@@ -29,7 +27,7 @@ func (e *encoder) Begin(b []byte, columns []offprint.Column) []byte {
 		}
 		b = e.appendText(b, c.Title, false)
 	}
-	return append(b, lineEnd...)
+	return append(b, e.lineEnd...)
 }
 
 // Row writes a record.
@@ -44,7 +42,7 @@ func (e *encoder) Row(b []byte, row offprint.Row) []byte {
 	if len(b) == start { // an empty line would be no row
 		b = append(b, `""`...)
 	}
-	return append(b, lineEnd...)
+	return append(b, e.lineEnd...)
 }
 
 func (e *encoder) appendValue(b []byte, v offprint.Value) []byte {
@@ -127,13 +125,13 @@ func (e *encoder) plain(s string) bool {
 	return true
 }
 
-// formula tells whether a spreadsheet would calculate the text.
+// formula tells whether a spreadsheet would calculate the text: what OWASP
+// lists under CSV injection, also in the full width that a Japanese Excel takes
+// for the same, and behind a null character, which LibreOffice passes over.
 func formula(s string) bool {
-	if s == "" {
-		return false
-	}
-	switch s[0] {
-	case '=', '+', '-', '@', '\t', '\r':
+	first, _ := utf8.DecodeRuneInString(s)
+	switch first {
+	case '=', '+', '-', '@', '\t', '\r', '\n', 0, '\uFF1D', '\uFF0B', '\uFF0D', '\uFF20':
 		return true
 	}
 	return false

@@ -14,9 +14,10 @@ import (
 //
 //   - csv.delimiter: a character, or comma, semicolon, tab, pipe
 //   - csv.decimal: the decimal point of numbers, as "," in Paris
+//   - csv.line_end: crlf, or lf; line ends within a text stay as they are
 //   - csv.bom: on, or off, for programs that take UTF-8 only with one
-//   - csv.dialect: excel, which sets these three by the locale, as Excel
-//     wants to open a file by a double click
+//   - csv.dialect: excel, which sets delimiter, decimal and bom by the locale,
+//     as Excel wants to open a file by a double click
 //   - csv.formulas: escape, which puts an apostrophe before a text that a
 //     spreadsheet would take for a formula, or raw
 var Format offprint.Format = format{}

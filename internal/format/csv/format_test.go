@@ -126,8 +126,18 @@ func TestValues(t *testing.T) {
 		{"at", offprint.Head{}, text("@SUM(A1)"), `'@SUM(A1)`},
 		{"tab", offprint.Head{}, text("\t=1"), "'\t=1"},
 		{"return", offprint.Head{}, text("\r=1"), "\"'\r=1\""},
+		{"line feed", offprint.Head{}, text("\n=1"), "\"'\n=1\""},
+		{"null character", offprint.Head{}, text("\x00=1"), "'\x00=1"},
+		{"full-width equals", offprint.Head{}, text("\uFF1D1"), "'\uFF1D1"},
+		{"full-width plus", offprint.Head{}, text("\uFF0B1"), "'\uFF0B1"},
+		{"full-width minus, in quotes", offprint.Head{}, text("\uFF0D1,2"), "\"'\uFF0D1,2\""},
+		{"full-width at", offprint.Head{}, text("\uFF20SUM(A1)"), "'\uFF20SUM(A1)"},
+		{"full-width letters are none", offprint.Head{}, text("\uFF21"), "\uFF21"},
 		{"a formula within", offprint.Head{}, text("1=1"), `1=1`},
 		{"a negative number is none", offprint.Head{}, offprint.IntValue(-1), `-1`},
+		{"nor a negative decimal", offprint.Head{}, offprint.DecimalValue(-150, 2), `-1.50`},
+		{"nor a negative float", offprint.Head{}, offprint.FloatValue(-0.5), `-0.5`},
+		{"nor a year before ours", offprint.Head{}, offprint.DateValue(-1_000_000), `-0768-02-04`},
 		{"a formula, raw", offprint.Head{Options: options("csv.formulas", "raw")}, text("=1+1"), `=1+1`},
 
 		{"another delimiter", offprint.Head{Options: options("csv.delimiter", "tab")}, text("a\tb,c"), "\"a\tb,c\""},
@@ -164,6 +174,8 @@ func TestHeads(t *testing.T) {
 		{"with a mark", map[string]string{"csv.bom": "on"}, "", "\ufeffA,\"B, too\"\r\n"},
 		{"semicolon", map[string]string{"csv.delimiter": "semicolon"}, "", "A;B, too\r\n"},
 		{"Excel in France", map[string]string{"csv.dialect": "excel"}, "fr", "\ufeffA;B, too\r\n"},
+		{"line feeds", map[string]string{"csv.line_end": "lf"}, "", "A,\"B, too\"\n"},
+		{"carriage returns, too", map[string]string{"csv.line_end": "crlf"}, "", "A,\"B, too\"\r\n"},
 		{"Excel, but without a mark", map[string]string{"csv.dialect": "excel", "csv.bom": "off"}, "en", "A,\"B, too\"\r\n"},
 	}
 	for _, tt := range tests {
@@ -184,6 +196,7 @@ func TestWrongOptions(t *testing.T) {
 		{"csv.delimiter": "-"},
 		{"csv.delimiter": "5"},
 		{"csv.decimal": ";"},
+		{"csv.line_end": "\n"},
 		{"csv.bom": "perhaps"},
 		{"csv.dialect": "word"},
 		{"csv.formulas": "live"},
@@ -210,7 +223,8 @@ func TestReadBack(t *testing.T) {
 		rows = append(rows, offprint.Row{offprint.TextValue(s), offprint.TextValue(other)})
 		want = append(want, []string{s, other})
 	}
-	file := made(t, offprint.Head{}, offprint.Table{Columns: titled("A", "B"), Rows: offprint.Rows(rows...)})
+	raw := map[string]string{"csv.formulas": "raw"}
+	file := made(t, offprint.Head{Options: raw}, offprint.Table{Columns: titled("A", "B"), Rows: offprint.Rows(rows...)})
 	wantPython(t, file, want)
 
 	r := stdcsv.NewReader(strings.NewReader(file))
@@ -226,6 +240,18 @@ func TestReadBack(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("encoding/csv read %q", got)
 	}
+}
+
+// TestLineEnds holds that the option is of rows alone, and that both ends are
+// read back.
+func TestLineEnds(t *testing.T) {
+	rows := offprint.Rows(offprint.Row{offprint.TextValue("a\r\nb"), offprint.TextValue("c\nd")}, offprint.Row{{}, {}})
+	lf := map[string]string{"csv.line_end": "lf"}
+	file := made(t, offprint.Head{Options: lf}, offprint.Table{Columns: titled("A", "B"), Rows: rows})
+	if want := "A,B\n\"a\r\nb\",\"c\nd\"\n,\n"; file != want {
+		t.Errorf("%q, want %q", file, want)
+	}
+	wantPython(t, file, [][]string{{"A", "B"}, {"a\r\nb", "c\nd"}, {"", ""}})
 }
 
 // TestSingleColumn holds that an empty line is never a row.
