@@ -28,6 +28,7 @@ var arrows = map[string]string{
 	"internal/format/xlsx":  ". internal/format/look",
 	"internal/identity":     ". jose http",
 	"internal/ledger":       ". sql river",
+	"internal/celltest":     ". examples internal/demo source",
 	"internal/daemon":       "",
 	"internal/mariatest":    "internal/daemon sql",
 	"internal/pgtest":       "internal/daemon sql",
