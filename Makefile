@@ -17,6 +17,7 @@ lint:
 # ours, and watched it takes five times as long.
 race:
 	go test -race -gcflags='modernc.org/sqlite/lib=-race=false' -gcflags='modernc.org/libc=-race=false' -timeout 9m -skip '^TestProve' ./...
+	cd bench && go test ./...
 
 # Ratios against peers, in one run; bench is a module of its own.
 bench:
@@ -26,6 +27,8 @@ bench:
 fuzz:
 	@./.ci/fuzz 30s
 
-# The long proofs: kills, zombies, outages and memory, with their figures.
+# The long proofs: kills, zombies, outages, memory and LibreOffice, with their
+# figures.
 prove:
+	@./.ci/parts prove
 	go test -timeout 60m -count 1 -v -run '^TestProve' ./...
