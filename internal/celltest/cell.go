@@ -9,6 +9,7 @@ package celltest
 import (
 	"math"
 	"math/big"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -137,4 +138,18 @@ func exponent(plain string) int {
 		return len(whole) - 1
 	}
 	return len(strings.TrimLeft(fraction, "0")) - len(fraction) - 1
+}
+
+var escape = regexp.MustCompile(`_x[0-9A-Fa-f]{4}_`)
+
+// Unescape is the text of an ST_Xstring (ECMA-376 part 1, 22.9.2.19), of which
+// many readers leave that to whoever asks them.
+func Unescape(s string) string {
+	return escape.ReplaceAllStringFunc(s, func(e string) string {
+		unit, err := strconv.ParseUint(e[2:6], 16, 16)
+		if err != nil {
+			return e
+		}
+		return string(utf16.Decode([]uint16{uint16(unit)}))
+	})
 }

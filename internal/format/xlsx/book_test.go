@@ -116,7 +116,15 @@ func made(t *testing.T, head offprint.Head, doc offprint.DocEnd, parts ...part) 
 	if err != nil {
 		t.Fatalf("write: %v", err)
 	}
-	files := unpack(t, out.Bytes())
+	checkFiles(t, unpack(t, out.Bytes()))
+	b := read(t, out.Bytes())
+	b.warnings = warnings
+	return b
+}
+
+// checkFiles holds a workbook's files to the rules of ECMA-376.
+func checkFiles(t *testing.T, files map[string][]byte) {
+	t.Helper()
 	for name, content := range files {
 		checkSchema(t, name, content)
 		if strings.HasPrefix(name, "xl/worksheets/") {
@@ -125,9 +133,6 @@ func made(t *testing.T, head offprint.Head, doc offprint.DocEnd, parts ...part) 
 	}
 	checkPackage(t, files)
 	checkTables(t, files)
-	b := read(t, out.Bytes())
-	b.warnings = warnings
-	return b
 }
 
 func table(columns []offprint.Column, rows ...offprint.Row) part {

@@ -22,12 +22,14 @@ type column struct {
 	plain, linked outfit         // linked: of the cells that lead somewhere
 	link          *offprint.Link // nil: none does
 
-	width  float64 // of what was seen
-	filled int64   // cells that are not empty
-	texts  bool    // some cell is text,
-	empty  bool    // and some an empty one
-	lost   int64   // cells that lost digits
-	cut    int64   // cells that lost text
+	width  float64       // of what was seen
+	filled int64         // cells that are not empty
+	texts  bool          // some cell is text,
+	empty  bool          // and some an empty one
+	sort   offprint.Kind // of what Excel takes for numbers: Int for all that are, Date, Timestamp
+	mixed  bool          // of more than one sort
+	lost   int64         // cells that lost digits
+	cut    int64         // cells that lost text
 }
 
 // An outfit is what stands between a cell's address and a value of each kind.
@@ -173,26 +175,38 @@ func (c *column) value(b []byte, kind offprint.Kind, v offprint.Value) (out []by
 		}
 		b, ok = append(append(b, c.bool...), digit), true
 	case offprint.Int:
+		c.note(offprint.Int)
 		n := v.Int()
 		b, ok = strconv.AppendInt(append(b, c.number...), n, 10), n >= -maxExact && n <= maxExact
 	case offprint.Float:
+		c.note(offprint.Int)
 		f := v.Float()
 		b, ok = append(b, c.number...), !math.IsNaN(f) && !math.IsInf(f, 0)
 		b = v.Append(b, nil)
 	case offprint.Decimal:
+		c.note(offprint.Int)
 		var lost bool
 		b, lost, ok = appendDecimal(append(b, c.number...), v, c.look.decimals)
 		if lost {
 			c.lost++
 		}
 	case offprint.Date:
+		c.note(kind)
 		b, ok = append(b, c.date...), inCalendar(v.Days())
 		b = strconv.AppendInt(b, v.Days()+epoch, 10)
 	case offprint.Timestamp:
+		c.note(kind)
 		b = append(b, c.stamp...)
 		b, ok = appendSerial(b, v, c.zone)
 	}
 	return append(b, endValue...), ok
+}
+
+func (c *column) note(sort offprint.Kind) {
+	if c.sort == offprint.Null {
+		c.sort = sort
+	}
+	c.mixed = c.mixed || sort != c.sort
 }
 
 // Excel counts days from 1899-12-30, wrongly before 1900-03-01.

@@ -153,7 +153,7 @@ func (p *part) turn() error {
 		return err
 	}
 	for _, c := range p.columns {
-		c.filled, c.texts, c.empty = 0, false, false
+		c.filled, c.texts, c.empty, c.sort, c.mixed = 0, false, false, offprint.Null, false
 	}
 	return p.open()
 }

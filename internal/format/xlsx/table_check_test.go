@@ -25,6 +25,7 @@ type sheetFile struct {
 type cellFile struct {
 	R       string `xml:"r,attr"`
 	T       string `xml:"t,attr"`
+	S       int    `xml:"s,attr"`
 	Formula string `xml:"f"`
 	Value   string `xml:"v"`
 	Inline  string `xml:"is>t"`

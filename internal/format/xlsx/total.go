@@ -95,10 +95,11 @@ func (c *column) closing(v offprint.Value, table string) closing {
 
 // function is what makes a total follow the filter: the table's word for it
 // (ECMA-376 part 1, 18.18.92), and SUBTOTAL's number. There is none where Excel
-// would come to another result, and none for the last value, which LOOKUP finds: of
-// equals it takes the last, and an error is none.
+// would come to another result, as of days among numbers, which it adds and
+// compares, and none for the last value, which LOOKUP finds: of equals it takes
+// the last, and an error is none.
 func (c *column) function(total offprint.Value) (word, number string) {
-	numbers := !c.texts && total.Kind() != offprint.Bool && c.filled > 0
+	numbers := !c.texts && !c.mixed && total.Kind() != offprint.Bool && c.filled > 0
 	switch {
 	case c.Total == offprint.Count && !c.empty && c.filled > 0:
 		return "count", "103"

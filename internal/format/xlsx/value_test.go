@@ -43,7 +43,8 @@ func day(s string) offprint.Value {
 	return offprint.DateValue(d.Days())
 }
 
-func berlin(t *testing.T) *time.Location {
+func berlin(t testing.TB) *time.Location {
+	t.Helper()
 	zone, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {
 		t.Fatal(err)
