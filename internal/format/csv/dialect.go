@@ -84,7 +84,7 @@ func readDelimiter(s string) (byte, bool) {
 		return 0, false
 	}
 	c := s[0]
-	plain := c == '"' || c == '.' || c == '-' || c == '+' || c == ':' ||
+	plain := c == '"' || c == '\'' || c == '.' || c == '-' || c == '+' || c == ':' ||
 		c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z'
 	return c, !plain && (c == '\t' || c >= ' ' && c < 0x7F)
 }

@@ -190,6 +190,7 @@ func TestHeads(t *testing.T) {
 func TestWrongOptions(t *testing.T) {
 	for _, options := range []map[string]string{
 		{"csv.delimiter": "\""},
+		{"csv.delimiter": "'"},
 		{"csv.delimiter": "ab"},
 		{"csv.delimiter": "\n"},
 		{"csv.delimiter": "."},

@@ -2,8 +2,6 @@ package xlsx_test
 
 import (
 	"bytes"
-	"encoding/binary"
-	"fmt"
 	"math"
 	"math/big"
 	"math/rand/v2"
@@ -31,9 +29,8 @@ func FuzzBook(f *testing.F) {
 		}
 		f.Add(seed)
 	}
-	zone := berlin(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		d := thrown(&dice{data: data}, zone)
+		d := celltest.Throw(data)
 		var out bytes.Buffer
 		if _, err := write(&out, d.Head, offprint.DocEnd{Outcome: offprint.Complete}, parts(d)...); err != nil {
 			t.Fatal(err)
@@ -47,180 +44,6 @@ func FuzzBook(f *testing.F) {
 			}
 		}
 	})
-}
-
-// dice make decisions of the fuzzer's bytes, and of what they add up to once
-// there are no more.
-type dice struct {
-	data  []byte
-	state uint64
-	walls bool // this part's times have no zone
-}
-
-func (d *dice) byte() byte {
-	if len(d.data) > 0 {
-		b := d.data[0]
-		d.data, d.state = d.data[1:], d.state*31+uint64(b)
-		return b
-	}
-	d.state = d.state*6364136223846793005 + 1442695040888963407
-	return byte(d.state >> 56)
-}
-
-// of is a number below n, which is at most 256.
-func (d *dice) of(n int) int { return int(d.byte()) * n / 256 }
-
-func (d *dice) once(in int) bool { return d.of(in) == in-1 }
-
-func (d *dice) int64() int64 {
-	var b [8]byte
-	for i := range b {
-		b[i] = d.byte()
-	}
-	return int64(binary.BigEndian.Uint64(b[:]))
-}
-
-func one[T any](d *dice, of []T) T { return of[d.of(len(of))] }
-
-// thrown is a document of one to three parts.
-func thrown(d *dice, zone *time.Location) celltest.Document {
-	doc := celltest.Document{Head: offprint.Head{
-		Title: d.text(), Description: d.text(), Zone: one(d, []*time.Location{nil, zone}), Locale: one(d, []string{"", "en-US", "de", "ar", "fr-CA"}),
-		Parameters: []offprint.Shown{{Label: d.text(), Text: d.text()}}, Options: map[string]string{"about": one(d, []string{"", "last", "off"})},
-	}}
-	for i := range 1 + d.of(3) {
-		doc.Parts = append(doc.Parts, d.part(fmt.Sprint("part_", i)))
-	}
-	return doc
-}
-
-func (d *dice) part(name string) celltest.Part {
-	t := offprint.Table{Name: name, Title: d.text()}
-	d.walls = d.once(2)
-	for i := range d.of(9) {
-		t.Columns = append(t.Columns, d.column(i))
-	}
-	for i := range t.Columns {
-		if d.once(4) {
-			t.Group = append(t.Group, t.Columns[i].Name)
-		}
-		if d.once(4) {
-			t.Columns[i].Currency = one(d, t.Columns).Name
-		}
-		if d.once(8) {
-			t.Columns[i].Link = "https://shop.example/?a=1&b={" + one(d, t.Columns).Name + "}"
-		}
-	}
-	if !d.once(4) {
-		t.Group = nil
-	}
-	rows := d.of(8)
-	if d.once(8) {
-		rows = d.of(200) // more than widths are made from
-	}
-	var values []offprint.Row
-	for range rows {
-		row := make(offprint.Row, len(t.Columns))
-		for i, c := range t.Columns {
-			row[i] = d.value(c.Kind)
-		}
-		values = append(values, row)
-	}
-	return celltest.PartOf(t, values...)
-}
-
-// timeFormats are those of the thrown codes that show days or times.
-var timeFormats = map[string]bool{"yyyy-mm-dd": true, "[h]:mm:ss": true, `dd/mm/yy" at "hh:mm`: true}
-
-func (d *dice) column(i int) offprint.Column {
-	c := offprint.Column{
-		Name: fmt.Sprint("c", i), Title: d.text(), Kind: offprint.Kind(d.of(int(offprint.Bytes) + 1)),
-		As:    one(d, []offprint.As{"", "", "", offprint.AsID, offprint.AsMoney, offprint.AsPercent, offprint.AsText, offprint.AsNumber, offprint.AsDate, offprint.AsDatetime, offprint.AsBool}),
-		Total: one(d, append(offprint.TotalWords, offprint.NoTotal)),
-		Hide:  d.once(8),
-	}
-	if d.once(3) {
-		c.Format = one(d, []string{"General", "0", "0.00", "#,##0.00 €", `0.0" kg"`, "0.00E+00", "0%", "@", "yyyy-mm-dd", "[h]:mm:ss", `dd/mm/yy" at "hh:mm`})
-	}
-	if d.once(6) {
-		c.Width = float64(d.byte())
-	}
-	if d.once(6) {
-		c.Note = d.text()
-	}
-	return c
-}
-
-// value is mostly of the kind.
-func (d *dice) value(kind offprint.Kind) offprint.Value {
-	switch d.of(16) {
-	case 0:
-		return offprint.Value{}
-	case 1:
-		kind = offprint.Kind(d.of(int(offprint.Bytes) + 1))
-	}
-	const mostDays = 3_000_000 // beyond all calendars
-	switch kind {
-	case offprint.Bool:
-		return offprint.BoolValue(d.once(2))
-	case offprint.Int:
-		return offprint.IntValue(d.int64() >> (d.of(8) * 8))
-	case offprint.Float:
-		if d.once(2) {
-			return offprint.FloatValue(float64(d.int64()>>40) / 100)
-		}
-		return offprint.FloatValue(math.Float64frombits(uint64(d.int64())))
-	case offprint.Decimal:
-		return d.decimal()
-	case offprint.Date:
-		return offprint.DateValue(d.int64() % mostDays)
-	case offprint.Timestamp:
-		micros := d.int64() % (mostDays * 86400e6)
-		if d.walls {
-			return offprint.WallValue(micros)
-		}
-		return offprint.InstantValue(micros)
-	case offprint.Bytes:
-		s := d.text()
-		return offprint.BytesValue([]byte(s[:min(len(s), 100)]))
-	}
-	return offprint.TextValue(d.text())
-}
-
-func (d *dice) decimal() offprint.Value {
-	if !d.once(3) {
-		return offprint.DecimalValue(d.int64()>>(d.of(8)*8), d.of(19))
-	}
-	var s strings.Builder
-	s.WriteString(one(d, []string{"", "-"}))
-	for range 1 + d.of(40) {
-		s.WriteByte(byte('0' + d.of(10)))
-	}
-	s.WriteByte('.')
-	for range d.of(30) {
-		s.WriteByte(byte('0' + d.of(10)))
-	}
-	return decimal(s.String() + one(d, []string{"", "", "", "e20", "e-20", "e300", "e-300", "e400", "e-400"}))
-}
-
-func (d *dice) text() string {
-	switch d.of(4) {
-	case 0:
-		return one(d, []string{"", " ", "a", "Amount", "amount", "AMOUNT", "007"})
-	case 1:
-		return one(d, nasty())
-	}
-	s := make([]byte, d.of(24))
-	for i := range s {
-		s[i] = d.byte()
-		if s[i] >= 0x80 && d.once(2) { // most of the invalid ones out
-			s[i] -= 0x80
-		}
-	}
-	if d.once(200) {
-		return strings.Repeat(strings.ToValidUTF8(string(s), "")+"€😀", 32_767/max(1, len(s)))
-	}
-	return string(s)
 }
 
 // A readSheet is what stands in the rows of a sheet, from its table's titles to
@@ -269,7 +92,7 @@ func timeStyles(t *testing.T, files map[string][]byte) (times []bool) {
 	decode(t, files, "xl/styles.xml", &styles)
 	shown := map[int]bool{14: true, 22: true}
 	for _, c := range styles.Codes {
-		shown[c.ID] = timeFormats[c.Code]
+		shown[c.ID] = slices.Contains(celltest.TimeFormats, c.Code)
 	}
 	for _, xf := range styles.Xfs {
 		times = append(times, shown[xf.ID])
