@@ -180,6 +180,58 @@ func TestProveLibreOfficeAddsUp(t *testing.T) {
 	}
 }
 
+// TestProveLibreOfficeFindsTheGroups holds that the criteria of subtotals find
+// the rows of their groups, whatever these are called.
+func TestProveLibreOfficeFindsTheGroups(t *testing.T) {
+	days := []offprint.Value{offprint.DateValue(20_454), offprint.DateValue(20_455)}
+	for name, regions := range map[string][]offprint.Value{
+		"words":          {offprint.TextValue("Asia"), offprint.TextValue("Asia and the Pacific"), offprint.TextValue("Łódź & Söhne")},
+		"numbers":        {offprint.IntValue(-1), offprint.DecimalValue(105, 1), offprint.DecimalValue(10500, 1)},
+		"read as others": {offprint.TextValue("2026-01"), offprint.TextValue("1e3"), offprint.TextValue("=1+1"), offprint.TextValue("<5"), offprint.TextValue("-"), offprint.TextValue("007")},
+		"truths":         {offprint.BoolValue(false), offprint.BoolValue(true)},
+	} {
+		columns := []offprint.Column{
+			{Name: "region", Title: "Region's [name] #"},
+			{Name: "day", Title: "Day"},
+			{Name: "customer", Title: "Customer", Total: offprint.Count},
+			{Name: "rate", Title: "Rate", Kind: offprint.Float, Total: offprint.Average},
+			{Name: "amount", Title: "Amount", Kind: offprint.Decimal, As: offprint.AsMoney, Total: offprint.Sum},
+		}
+		var rows []offprint.Row
+		for i, region := range regions {
+			for j := range int64(7) {
+				customer := offprint.Value{}
+				if j%3 == 0 {
+					customer = offprint.TextValue("c")
+				}
+				rows = append(rows, offprint.Row{region, days[j/4], customer, offprint.FloatValue(float64(j) / 8), offprint.DecimalValue(int64(i)*100+j, 2)})
+			}
+		}
+		p := celltest.PartOf(offprint.Table{Name: "sales", Title: "Sales", Columns: columns, Group: []string{"region", "day"}}, rows...)
+		var book bytes.Buffer
+		if _, err := write(&book, offprint.Head{}, offprint.DocEnd{}, part{p.Table, p.Totals}); err != nil {
+			t.Fatal(err)
+		}
+		ours := read(t, book.Bytes()).Sheets[1]
+		theirs := read(t, celltest.Convert(t, "sales.xlsx", withoutResults(t, book.Bytes()), "xlsx")).Sheets[1]
+		formulas := 0
+		for i, row := range ours.Rows {
+			for j, c := range row {
+				if c.Kind != "formula" {
+					continue
+				}
+				formulas++
+				if got, want := theirs.Cached[i][j], ours.Cached[i][j]; !same(t, "number", got, want) {
+					t.Errorf("%s: %s is %s by LibreOffice, want %s", name, c.Value, got, want)
+				}
+			}
+		}
+		if want := 4*3*len(regions) + 4; formulas != want {
+			t.Errorf("%s: %d formulas, want %d", name, formulas, want)
+		}
+	}
+}
+
 var result = regexp.MustCompile(`</f><v>[^<]*</v>`)
 
 // withoutResults is the workbook with a zero for what each formula comes to.

@@ -24,7 +24,7 @@ const (
 // kin want to be told, and whether these would find the very rows: Excel
 // compares texts without case, takes *, ? and ~ for a pattern, what begins
 // with = < > for a comparison, and a text that reads as a number or a day for
-// one. Where it would find others, lost is true for good.
+// one; LibreOffice passes over the empty cells at a column's end. Where it would find others, lost is true for good.
 type finder struct {
 	columns []*column // the group's
 	seed    maphash.Seed
@@ -62,13 +62,10 @@ func (f *finder) criteria(keys []offprint.Value, cells []string) []string {
 
 // criterion is empty where there is none for such a key.
 func (f *finder) criterion(level int, key offprint.Value, cell string) string {
-	if key.IsNull() {
-		return `"="`
-	}
-	if f.sorts[level] != offprint.Null && f.sorts[level] != key.Kind() {
+	if f.sorts[level] != offprint.Null && f.sorts[level] != sortOf(key) {
 		return "" // a number finds the texts that read as it, too
 	}
-	f.sorts[level] = key.Kind()
+	f.sorts[level] = sortOf(key)
 	if f.columns[level].asText() {
 		return f.text(level, key.String(), cell)
 	}
@@ -136,7 +133,15 @@ func folded(key offprint.Value) string {
 	if _, scale, _ := key.Unscaled(); key.Kind() == offprint.Decimal && scale > 0 {
 		s = string(trimZeros([]byte(s)))
 	}
-	return strconv.Itoa(int(key.Kind())) + fold(s)
+	return strconv.Itoa(int(sortOf(key))) + fold(s)
+}
+
+// sortOf is the key's kind, that of an integer for each exact number.
+func sortOf(key offprint.Value) offprint.Kind {
+	if key.Kind() == offprint.Decimal {
+		return offprint.Int
+	}
+	return key.Kind()
 }
 
 func fold(s string) string { return strings.ToLower(strings.ToUpper(s)) }
