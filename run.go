@@ -159,6 +159,23 @@ type Progress struct {
 	Exact     bool  // RowsTotal is no estimate
 	Bytes     int64
 	AtLeast   int // the percent that was shown before; it never falls within a run
+	Forecast
+}
+
+// A Forecast is when the present phase of an attempt is due to end, and how
+// long what comes after it takes. The zero value is none.
+type Forecast struct {
+	Due  time.Time
+	Then time.Duration
+}
+
+// Left is how long it takes until the file is there; 0 is not known. A phase
+// that is overdue may end at any moment, but what comes after it still comes.
+func (f Forecast) Left(now time.Time) time.Duration {
+	if f.Due.IsZero() {
+		return 0
+	}
+	return max(0, f.Due.Sub(now)) + f.Then
 }
 
 // Percent is 0 to 99 while rows are written, 0 when the total is not known.

@@ -179,9 +179,11 @@ func (b *bar) show(_ offprint.Phase, p offprint.Progress) {
 	b.shown = now
 	spent := now.Sub(b.began).Seconds()
 	line := fmt.Sprintf("%s · %s rows/s", counted(int(p.Rows), "row"), grouped(int64(float64(p.Rows)/max(spent, 0.001))))
-	if p.RowsTotal > p.Rows && p.Rows > 0 && spent > 1 {
-		left := time.Duration(spent / float64(p.Rows) * float64(p.RowsTotal-p.Rows) * float64(time.Second))
-		line += fmt.Sprintf(" · %d %% · %v left", p.Percent(), left.Round(time.Second))
+	if percent := p.Percent(); percent > 0 {
+		line += fmt.Sprintf(" · %d %%", percent)
+	}
+	if left := p.Left(now).Round(time.Second); left > 0 {
+		line += fmt.Sprintf(" · %v left", left)
 	}
 	fmt.Fprint(b.out, "\r\x1b[K"+line)
 }

@@ -27,7 +27,8 @@ func (d *Desk) Begin(ctx context.Context, who offprint.Identity, ask Ask, first 
 	if err != nil {
 		return err
 	}
-	m := making{run: &run, report: report, first: first, progress: func(offprint.Phase, offprint.Progress) {}}
+	m := d.making(&run, report, nil, func(offprint.Phase, offprint.Progress) {})
+	m.first = first
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if err := m.open(ctx, d); err != nil {

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/offprint/offprint"
@@ -53,6 +54,9 @@ type Desk struct {
 	formats map[string]offprint.Format
 	offers  *offers
 	looks   *seats // of previews
+	history history
+	line    line
+	workers atomic.Int64 // runs that are made here at once
 }
 
 // New makes a desk. Close it.
@@ -71,7 +75,7 @@ func New(c Config) *Desk {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	d := &Desk{Config: c, formats: make(map[string]offprint.Format), offers: newOffers(c.Glance, c.Now), looks: newSeats(looksAtATime)}
+	d := &Desk{Config: c, formats: make(map[string]offprint.Format), offers: newOffers(c.Glance, c.Now), looks: newSeats(looksAtATime), history: history{ledger: c.Ledger, now: c.Now}}
 	for _, f := range c.Formats {
 		d.formats[f.Name()] = f
 	}
@@ -260,36 +264,6 @@ func (d *Desk) ReplayNotice(ctx context.Context, who offprint.Identity, id, noti
 		return err
 	}
 	return d.Ledger.ReplayNotice(ctx, id, notice)
-}
-
-// An Outlook is what can be said of a run's time to come.
-type Outlook struct {
-	Position int           // in line, from 1; 0: not waiting
-	Left     time.Duration // 0: not known
-}
-
-// Outlook looks ahead.
-func (d *Desk) Outlook(ctx context.Context, run *offprint.Run) (Outlook, error) {
-	switch run.State {
-	case offprint.Queued:
-		ahead, err := d.Ledger.Ahead(ctx, run)
-		if err != nil {
-			return Outlook{}, fmt.Errorf("queue position: %w", err)
-		}
-		return Outlook{Position: ahead + 1}, nil
-	case offprint.Running:
-		return Outlook{Left: pace(run, d.Now())}, nil
-	}
-	return Outlook{}, nil
-}
-
-// pace is how long the remaining rows take at the rate of those written.
-func pace(run *offprint.Run, now time.Time) time.Duration {
-	p, spent := run.Progress, now.Sub(run.Started)
-	if p.Rows <= 0 || p.RowsTotal <= p.Rows || spent < time.Second {
-		return 0
-	}
-	return time.Duration(float64(spent) * float64(p.RowsTotal-p.Rows) / float64(p.Rows)).Round(time.Second)
 }
 
 // zone is the run's; one that this machine does not know is UTC.

@@ -28,6 +28,7 @@ func (d *Desk) make(ctx context.Context, job *ledger.Job) (made ledger.Made, err
 		}
 		d.Tried(Attempt{job.Run.Report, job.Run.Format, err, time.Since(began), made.File.Rows, made.File.Bytes})
 	}()
+	past := d.past(ctx, &job.Run) // before beNice: who has the ledger's connection must not be niced
 	if err := beNice(); err != nil {
 		return ledger.Made{}, fmt.Errorf("lower the priority of a worker: %w", err)
 	}
@@ -35,7 +36,7 @@ func (d *Desk) make(ctx context.Context, job *ledger.Job) (made ledger.Made, err
 	if err != nil {
 		return ledger.Made{}, fmt.Errorf("compile the definition: %w", err)
 	}
-	m := making{run: &job.Run, report: report, most: limit(report.MaxRows, d.MaxRows), progress: job.Report}
+	m := d.making(&job.Run, report, past, job.Report)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // lets go what the source holds, however we end
 	if err := m.open(ctx, d); err != nil {
@@ -50,7 +51,16 @@ func (d *Desk) make(ctx context.Context, job *ledger.Job) (made ledger.Made, err
 	}
 	file.Rows, file.Bytes, file.SHA256 = m.end.Rows, m.out.bytes, hex.EncodeToString(m.out.hash.Sum(nil))
 	expires := d.Now().Add(cmp.Or(job.Run.Retention, d.Retention))
-	return ledger.Made{File: file, Outcome: m.end.Outcome, Warnings: m.end.Warnings, AsOf: m.doc.AsOf, Expires: expires}, nil
+	return ledger.Made{File: file, Outcome: m.end.Outcome, Warnings: m.end.Warnings, AsOf: m.doc.AsOf, Expires: expires, Paces: m.forecast.paces}, nil
+}
+
+// past is what a run that is begun may be like; without it, it is made no worse.
+func (d *Desk) past(ctx context.Context, run *offprint.Run) []ledger.Past {
+	past, err := d.history.fresh(ctx, kind{run.Who.Tenant, run.Report, run.Format})
+	if err != nil {
+		d.Log.WarnContext(ctx, "no forecast", "run", run.ID, "err", err)
+	}
+	return past
 }
 
 // Make makes a report here and now, without the ledger, into out; progress is
@@ -64,7 +74,7 @@ func (d *Desk) Make(ctx context.Context, who offprint.Identity, ask Ask, out io.
 	if err != nil {
 		return run, err
 	}
-	m := making{run: &run, report: report, most: limit(report.MaxRows, d.MaxRows), progress: progress}
+	m := d.making(&run, report, nil, progress)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if err := m.open(ctx, d); err != nil {
@@ -92,13 +102,27 @@ type making struct {
 	doc        *offprint.Document
 	ext, media string
 
-	out metered
-	to  offprint.Writer
-	now offprint.Progress
-	end offprint.DocEnd
+	out      metered
+	to       offprint.Writer
+	now      offprint.Progress
+	forecast *forecast
+	clock    func() time.Time
+	end      offprint.DocEnd
 
 	looked         time.Time // when progress was told last
 	stride, unseen int       // rows between two such times, and until the next
+}
+
+func (d *Desk) making(run *offprint.Run, report *offprint.Report, past []ledger.Past, progress func(offprint.Phase, offprint.Progress)) making {
+	most := limit(report.MaxRows, d.MaxRows)
+	return making{run: run, report: report, most: most, progress: progress, forecast: newForecast(past, ledger.WantedOf(run), most), clock: d.Now}
+}
+
+// tell tells of the progress. Its percent never falls, whatever is expected now.
+func (m *making) tell(phase offprint.Phase) {
+	m.now.RowsTotal, m.now.Forecast = m.forecast.total(), m.forecast.told(phase, m.clock())
+	m.now.AtLeast = m.now.Percent()
+	m.progress(phase, m.now)
 }
 
 // open asks the source.
@@ -113,13 +137,15 @@ func (m *making) open(ctx context.Context, d *Desk) error {
 		return err
 	}
 	m.req = offprint.Request{Run: m.run.ID, Params: params, Who: m.run.Who, Zone: location, Locale: m.run.Locale, First: m.first}
-	m.progress(offprint.Querying, offprint.Progress{})
+	m.forecast.asked(time.Now())
+	m.tell(offprint.Querying)
 	if m.report, err = d.choose(ctx, m.report, m.req); err != nil {
 		return err
 	}
 	if m.doc, err = m.report.Source.Open(ctx, m.req); err != nil {
 		return fmt.Errorf("query: %w", err)
 	}
+	m.forecast.opened(m.doc.Count)
 	m.ext, m.media = m.format.Media(m.doc.Count)
 	return nil
 }
@@ -166,8 +192,8 @@ func (m *making) write(ctx context.Context, d *Desk, out io.Writer) (err error) 
 }
 
 func (m *making) part(ctx context.Context, table *offprint.Table) error {
-	m.now.RowsTotal += max(0, table.RowsEstimated)
-	m.progress(offprint.Querying, m.now)
+	m.forecast.said(table.RowsEstimated)
+	m.tell(offprint.Querying)
 	sums, err := m.sums(table)
 	if err != nil {
 		return err
@@ -175,6 +201,7 @@ func (m *making) part(ctx context.Context, table *offprint.Table) error {
 	if err := m.to.Begin(table); err != nil {
 		return fmt.Errorf("begin part: %w", err)
 	}
+	m.unseen = 0 // its first row is seen as soon as it is there
 	var part offprint.PartEnd
 	for row, err := range table.Rows {
 		if err != nil {
@@ -191,7 +218,7 @@ func (m *making) part(ctx context.Context, table *offprint.Table) error {
 			return fmt.Errorf("write row: %w", err)
 		}
 		part.Rows++
-		if err := m.count(ctx); err != nil {
+		if err := m.count(ctx, part.Rows); err != nil {
 			return err
 		}
 	}
@@ -200,6 +227,7 @@ func (m *making) part(ctx context.Context, table *offprint.Table) error {
 	}
 	m.end.Parts = append(m.end.Parts, part)
 	m.end.Rows += part.Rows
+	m.forecast.ended(part.Rows, time.Now())
 	if part.Truncated {
 		m.end.Outcome = offprint.Truncated
 	}
@@ -208,7 +236,7 @@ func (m *making) part(ctx context.Context, table *offprint.Table) error {
 
 // count looks at the context and tells of the progress every few rows: so few
 // that slow rows are told of one by one, so many that fast ones cost nothing.
-func (m *making) count(ctx context.Context) error {
+func (m *making) count(ctx context.Context, ofPart int64) error {
 	m.now.Rows++
 	if m.unseen--; m.unseen > 0 {
 		return nil
@@ -220,7 +248,8 @@ func (m *making) count(ctx context.Context) error {
 		m.stride = max(m.stride/2, 1)
 	}
 	m.looked, m.unseen, m.now.Bytes = now, m.stride, m.out.bytes
-	m.progress(offprint.Writing, m.now)
+	m.forecast.counted(ofPart, now)
+	m.tell(offprint.Writing)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -236,8 +265,8 @@ func (m *making) close() error {
 	case m.end.Rows == 0:
 		m.end.Outcome = offprint.Empty
 	}
-	m.now.Bytes = m.out.bytes
-	m.progress(offprint.Uploading, m.now)
+	m.now.Bytes, m.now.Exact = m.out.bytes, true
+	m.tell(offprint.Uploading)
 	warnings, err := m.to.Close(m.end)
 	if err != nil {
 		return fmt.Errorf("close: %w", err)

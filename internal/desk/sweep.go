@@ -30,7 +30,9 @@ func (d *Desk) Work(ctx context.Context, slots int) error {
 		defer close(swept)
 		d.sweeping(sweeping)
 	}()
+	d.workers.Add(int64(slots))
 	err := d.Ledger.Work(ctx, ledger.Workers{Slots: slots, Drain: d.Drain, Make: d.make, Tell: d.tell})
+	d.workers.Add(-int64(slots))
 	stop()
 	<-swept
 	return err

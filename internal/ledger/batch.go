@@ -43,7 +43,7 @@ func (b *batch) store(ctx context.Context) error {
 		f.follow(leaders)
 	}
 	b.l.known.add(b.winners)
-	b.l.line.add(b.winners)
+	b.l.order.add(b.winners)
 	b.l.hub.nudge(changesOf(b.winners)...)
 	return nil
 }

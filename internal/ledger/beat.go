@@ -144,15 +144,16 @@ func (w *work) renew(ctx context.Context, jobs []*Job, words []word) (still map[
 func beatQuery(clock string, lease time.Duration, jobs []*Job, words []word) *query {
 	q := &query{}
 	q.add(`UPDATE running SET lease_until = `+clock+` + ?, phase = v.column3, row_count = v.column4, row_total = v.column5, exact = v.column6,
-		bytes = v.column7, percent = v.column8, as_of = v.column9, revision = running.revision + v.column10 FROM (VALUES `, lease.Microseconds())
+		bytes = v.column7, percent = v.column8, as_of = v.column9, due = v.column10, rest = v.column11, revision = running.revision + v.column12 FROM (VALUES `, lease.Microseconds())
 	for i, j := range jobs {
 		if i > 0 {
 			q.add(`, `)
 		}
 		s := words[i]
-		q.add(`(CAST(? AS TEXT), CAST(? AS BIGINT), CAST(? AS TEXT), CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT))`,
+		q.add(`(CAST(? AS TEXT), CAST(? AS BIGINT), CAST(? AS TEXT), CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT),
+			CAST(? AS BIGINT), CAST(? AS BIGINT), CAST(? AS BIGINT))`,
 			j.Run.ID, j.is.epoch, string(s.phase), s.progress.Rows, s.progress.RowsTotal, number(s.progress.Exact), s.progress.Bytes,
-			s.progress.AtLeast, stamp(s.asOf), number(s.changed))
+			s.progress.AtLeast, stamp(s.asOf), stamp(s.progress.Due), s.progress.Then.Microseconds(), number(s.changed))
 	}
 	q.add(`) AS v WHERE running.run = v.column1 AND running.epoch = v.column2 RETURNING running.run, running.epoch`)
 	return q

@@ -94,7 +94,7 @@ type Ledger struct {
 	deaf       chan struct{} // closed once nobody listens to asked any more
 	statements statements
 	known      definitions
-	line       line
+	order      order
 	hub        hub
 	hearing    sync.Once
 	node       string // who this process is to others
@@ -188,6 +188,8 @@ func at(micros int64) time.Time {
 	}
 	return time.UnixMicro(micros).UTC()
 }
+
+func micros(n int64) time.Duration { return time.Duration(n) * time.Microsecond }
 
 // in is now and a pause; without one it is the zero time, which is at once.
 func (l *Ledger) in(pause time.Duration) time.Time {

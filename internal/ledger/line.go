@@ -4,108 +4,62 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/offprint/offprint"
 )
 
-const (
-	// maxAhead is the last place in the line that is told apart.
-	maxAhead = 1000
-	// lineAge is how old the line may be that places are counted in. Counting
-	// it anew for each of a thousand who ask in one second would take longer than
-	// all else that is done for them.
-	lineAge = 200 * time.Millisecond
-)
-
-// A line is who waits, the first before the others.
-type line struct {
-	reading sync.Mutex // one reads, the others have what it read
-
-	mu    sync.Mutex
-	read  time.Time
-	known []waiting
-	fresh []waiting // accepted here since the last reading began
+// A Line is what is being made, and who waits behind it in the order of asking.
+type Line struct {
+	Running, Waiting []Standing
+	More             bool           // there are more who wait
+	Places           map[string]int // of the sources that those read which wait, where they have a limit
 }
 
-// waiting is a queued run. One that is held waits for a place of what it
-// reads, and is in nobody else's way.
-type waiting struct {
-	id, reads string
-	held      bool
+// A Standing is a run as far as its place in line goes.
+type Standing struct {
+	ID, Tenant, Report, Format, Reads string
+	Wanted
+	Started time.Time // zero: it waits
+	offprint.Forecast
 }
 
-// Ahead is how many runs are before a queued one, as it was up to a moment ago:
-// at most 1000. Those that wait for a place of another source are not before it.
-func (l *Ledger) Ahead(ctx context.Context, run *offprint.Run) (int, error) {
-	if err := l.readLine(ctx); err != nil {
-		return 0, fmt.Errorf("count the runs before %s: %w", run.ID, err)
+// Line is the line as it stands now. Of those that wait for nothing but a worker
+// or a place it has the first 1,000, and none that waits for another try.
+func (l *Ledger) Line(ctx context.Context) (line Line, err error) {
+	line.Running, err = l.standing(ctx, `SELECT r.id, r.tenant, r.report, r.reads, r.asking, r.started, x.due, x.rest
+		FROM running x CROSS JOIN runs r WHERE r.id = x.run AND r.epoch = x.epoch`)
+	if err == nil {
+		line.Waiting, err = l.standing(ctx, `SELECT id, tenant, report, reads, asking, 0, 0, 0 FROM runs
+			WHERE state = 'queued' AND next_attempt <= $1 ORDER BY id LIMIT $2`, stamp(l.now()), maxAhead)
 	}
-	return l.line.before(run), nil
+	if err != nil {
+		return Line{}, fmt.Errorf("read the line: %w", err)
+	}
+	line.More = len(line.Waiting) == maxAhead
+	line.Places = make(map[string]int)
+	for _, s := range line.Waiting {
+		if l.limited(s.Reads) {
+			line.Places[s.Reads] = l.most(s.Reads)
+		}
+	}
+	return line, nil
 }
 
-func (l *Ledger) readLine(ctx context.Context) error {
-	l.line.reading.Lock()
-	defer l.line.reading.Unlock()
-	since, recent := l.line.begin()
-	if recent {
-		return nil
-	}
-	var known []waiting
-	err := each(ctx, l.reader, `SELECT id, reads, CASE WHEN held_for <> '' THEN 1 ELSE 0 END FROM runs WHERE state = 'queued' ORDER BY id LIMIT $1`, []any{maxAhead + 1}, func(rows *sql.Rows) error {
-		var w waiting
-		err := rows.Scan(&w.id, &w.reads, &w.held)
-		known = append(known, w)
+func (l *Ledger) standing(ctx context.Context, text string, args ...any) (all []Standing, err error) {
+	err = each(ctx, l.reader, text, args, func(rows *sql.Rows) error {
+		var s Standing
+		var asking string
+		var started, due, rest int64
+		if err := rows.Scan(&s.ID, &s.Tenant, &s.Report, &s.Reads, &asking, &started, &due, &rest); err != nil {
+			return err
+		}
+		var asked wanted
+		err := read(asking, &asked)
+		s.Format, s.Wanted = asked.Format, asked.texts()
+		s.Started, s.Forecast = at(started), offprint.Forecast{Due: at(due), Then: micros(rest)}
+		all = append(all, s)
 		return err
 	})
-	if err == nil {
-		l.line.end(known, since)
-	}
-	return err
-}
-
-// begin tells how many of the fresh ones a reading that begins now will find.
-func (l *line) begin() (since int, recent bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.fresh), time.Since(l.read) < lineAge
-}
-
-func (l *line) end(known []waiting, since int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.known, l.fresh, l.read = known, append([]waiting(nil), l.fresh[since:]...), time.Now()
-}
-
-// add puts those who were accepted at the end.
-func (l *line) add(accepted []*asking) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, a := range accepted {
-		if len(l.fresh) <= maxAhead {
-			l.fresh = append(l.fresh, waiting{id: a.Run.ID, reads: a.Run.Reads})
-		}
-	}
-}
-
-func (l *line) before(run *offprint.Run) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	n, last := 0, ""
-	for _, w := range l.known {
-		if last = w.id; w.ahead(run) {
-			n++
-		}
-	}
-	for _, w := range l.fresh {
-		if w.id > last && w.ahead(run) { // others were found by the last reading, too
-			n++
-		}
-	}
-	return min(n, maxAhead)
-}
-
-func (w *waiting) ahead(run *offprint.Run) bool {
-	return w.id < run.ID && (!w.held || w.reads == run.Reads)
+	return all, err
 }

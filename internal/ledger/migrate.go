@@ -16,12 +16,14 @@ var (
 	schema string
 	//go:embed schema_2.sql
 	schema2 string
+	//go:embed schema_3.sql
+	schema3 string
 )
 
 // migrations are applied in their order and never changed once released. They
 // expand first and contract a release later, so that old and new releases run
 // side by side.
-func migrations() []string { return []string{schema, schema2} }
+func migrations() []string { return []string{schema, schema2, schema3} }
 
 // migrate brings River's tables and ours up to date, one process at a time.
 func (l *Ledger) migrate(ctx context.Context) error {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/offprint/offprint"
 )
@@ -39,7 +38,7 @@ func askedOf(r *offprint.Run) asked {
 
 func (a asked) into(r *offprint.Run) {
 	r.Format, r.Params, r.Sent, r.Who, r.Zone, r.Locale, r.Notify = a.Format, a.Params, a.Sent, a.Who, a.Zone, a.Locale, a.Notify
-	r.Retention, r.MaxAttempts = time.Duration(a.Retention)*time.Microsecond, a.MaxAttempts
+	r.Retention, r.MaxAttempts = micros(a.Retention), a.MaxAttempts
 }
 
 // problem is how an offprint.Error is kept: without what led to it, which is
@@ -82,19 +81,19 @@ const find = `SELECT r.id, r.report, r.version, r.title, r.metadata, r.asking, r
 	r.failures, r.outages, r.losses, r.next_attempt, r.retry_until, r.percent, r.outcome, r.warnings, r.problem,
 	r.file, r.file_key, r.file_state, r.expires, r.created, r.started, r.finished, r.as_of, r.revision,
 	COALESCE(x.owner, ''), COALESCE(x.phase, ''), COALESCE(x.row_count, 0), COALESCE(x.row_total, 0), COALESCE(x.exact, 0),
-	COALESCE(x.bytes, 0), COALESCE(x.percent, 0), COALESCE(x.as_of, 0), COALESCE(x.revision, 0)
+	COALESCE(x.bytes, 0), COALESCE(x.percent, 0), COALESCE(x.as_of, 0), COALESCE(x.due, 0), COALESCE(x.rest, 0), COALESCE(x.revision, 0)
 	FROM runs r LEFT JOIN running x ON x.run = r.id AND x.epoch = r.epoch `
 
 // scan reads what find selects; no row is errNoRun.
 func scan(row interface{ Scan(...any) error }) (record, error) {
 	var r record
 	var asking, metadata, warnings, trouble, file, fileState string
-	var next, until, expires, created, started, finished, asOf, exact, liveAsOf, liveRevision int64
+	var next, until, expires, created, started, finished, asOf, exact, liveAsOf, due, rest, liveRevision int64
 	var percent, livePercent int
 	err := row.Scan(&r.ID, &r.Report, &r.Version, &r.Title, &metadata, &asking, &r.State, &r.epoch, &r.ticket, &r.heldFor, &r.Reads,
 		&r.Failures, &r.Outages, &r.Losses, &next, &until, &percent, &r.Outcome, &warnings, &trouble,
 		&file, &r.fileKey, &fileState, &expires, &created, &started, &finished, &asOf, &r.Revision,
-		&r.owner, &r.Phase, &r.Progress.Rows, &r.Progress.RowsTotal, &exact, &r.Progress.Bytes, &livePercent, &liveAsOf, &liveRevision)
+		&r.owner, &r.Phase, &r.Progress.Rows, &r.Progress.RowsTotal, &exact, &r.Progress.Bytes, &livePercent, &liveAsOf, &due, &rest, &liveRevision)
 	if errors.Is(err, sql.ErrNoRows) {
 		return r, errNoRun
 	}
@@ -104,6 +103,7 @@ func scan(row interface{ Scan(...any) error }) (record, error) {
 	r.NextAttempt, r.RetryUntil = at(next), at(until)
 	r.Created, r.Started, r.Finished, r.AsOf = at(created), at(started), at(finished), at(max(asOf, liveAsOf))
 	r.Progress.Exact = exact != 0
+	r.Progress.Forecast = offprint.Forecast{Due: at(due), Then: micros(rest)}
 	r.Progress.AtLeast = max(percent, livePercent)
 	r.Revision = max(r.Revision, liveRevision)
 	return r, r.decode(asking, metadata, warnings, trouble, file, fileState, expires)

@@ -119,19 +119,19 @@ func (l *Ledger) end(ctx context.Context, tx *sql.Tx, r *record, e ending) error
 func (l *Ledger) endLeft(ctx context.Context, tx *sql.Tx, r *record, was left, e ending) error {
 	now := stamp(l.now())
 	made := Made{}
-	file, fileState, warnings, madeAs := "", "", "", ""
+	file, fileState, warnings, madeAs, pace := "", "", "", "", ""
 	if e.made != nil {
 		made = *e.made
-		file, fileState, warnings, madeAs = text(made.File), string(offprint.Available), text(made.Warnings), r.Format
+		file, fileState, warnings, madeAs, pace = text(made.File), string(offprint.Available), text(made.Warnings), r.Format, text(made.Paces)
 	}
 	happened, err := exec(ctx, tx, `UPDATE runs SET state = $1, ticket = 0, held_for = '', held_until = 0, next_attempt = 0, retry_until = 0,
 		failures = failures + $2, losses = losses + $3, outcome = $4, warnings = $5, problem = $6,
 		file = $7, file_key = $8, file_state = $9, expires = $10, as_of = $11, finished = $12, changed = $12,
-		revision = 1 + CASE WHEN revision < $13 THEN $13 ELSE revision END, percent = CASE WHEN percent < $17 THEN $17 ELSE percent END, made_as = $18
+		revision = 1 + CASE WHEN revision < $13 THEN $13 ELSE revision END, percent = CASE WHEN percent < $17 THEN $17 ELSE percent END, made_as = $18, pace = $19
 		WHERE id = $14 AND epoch = $15 AND state = $16 AND finished = 0`,
 		string(e.state), e.failures, e.losses, string(made.Outcome), warnings, problemText(e.problem),
 		file, made.File.Key, fileState, stamp(made.Expires), max(stamp(made.AsOf), was.asOf), now,
-		was.revision, r.ID, r.epoch, string(r.State), was.percent, madeAs)
+		was.revision, r.ID, r.epoch, string(r.State), was.percent, madeAs, pace)
 	if err != nil {
 		return err
 	}

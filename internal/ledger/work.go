@@ -44,6 +44,7 @@ type Made struct {
 	Warnings []offprint.Warning
 	AsOf     time.Time // the snapshot's; zero: what Job.At said
 	Expires  time.Time // the file; zero: never
+	Paces    []Pace    // of its parts
 }
 
 // A Job is one epoch's right to make a run.

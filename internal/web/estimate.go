@@ -49,10 +49,7 @@ func (s *Site) estimate(ctx context.Context, who offprint.Identity, in *estimate
 	if e.Basis != desk.Unknown {
 		a.Body.Rows = &e.Rows
 	}
-	if e.Took > 0 {
-		seconds := int64(max(time.Second, e.Took.Round(time.Second)) / time.Second)
-		a.Body.Seconds = &seconds
-	}
+	a.Body.Seconds = inSeconds(e.Took)
 	return a, nil
 }
 

@@ -50,12 +50,13 @@ type run struct {
 
 type progress struct {
 	Rows      int64   `json:"rows" doc:"Of the present attempt."`
-	RowsTotal *int64  `json:"rows_total"`
+	RowsTotal *int64  `json:"rows_total" doc:"From the source's planner or from the runs before; grows if there are more. null: not known."`
 	TotalKind *string `json:"total_kind" enum:"estimated,exact"`
 	Percent   *int    `json:"percent" doc:"Never falls within a run; null while the total is not known."`
 	Bytes     int64   `json:"bytes" doc:"Of the present attempt."`
-	ETA       *int64  `json:"eta_seconds"`
+	ETA       *int64  `json:"eta_seconds" doc:"Until the file is there, waiting included. null: not known."`
 	Position  *int    `json:"queue_position" doc:"While queued, from 1."`
+	Starts    *int64  `json:"starts_in_seconds" doc:"While queued: until a worker is free. null: at once, or not known."`
 }
 
 type file struct {
@@ -146,9 +147,16 @@ func progressOf(r *offprint.Run, ahead desk.Outlook) progress {
 			p.Rows, p.Bytes = r.File.Rows, r.File.Bytes
 		}
 	}
-	p.ETA = some(int64(ahead.Left / time.Second))
-	p.Position = some(ahead.Position)
+	p.ETA, p.Position, p.Starts = inSeconds(ahead.Left), some(ahead.Position), inSeconds(ahead.Starts)
 	return p
+}
+
+// inSeconds is in full ones, one at least, or null for nothing.
+func inSeconds(d time.Duration) *int64 {
+	if d <= 0 {
+		return nil
+	}
+	return some(int64(max(time.Second, d.Round(time.Second)) / time.Second))
 }
 
 // some is v, or null for nothing.

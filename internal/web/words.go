@@ -198,8 +198,8 @@ func waiting(r *offprint.Run, ahead desk.Outlook) []piece {
 		if ahead.Position <= 1 {
 			place = "Next in line"
 		}
-		if ahead.Left > 0 {
-			place += ", starts in about " + spell(ahead.Left)
+		if ahead.Starts > 0 {
+			place += ", starts in about " + roughly(ahead.Starts)
 		}
 		return []piece{text("%s", place)}
 	}
@@ -214,10 +214,10 @@ func making(r *offprint.Run, ahead desk.Outlook, to *reader) string {
 	p := r.Progress
 	said := to.rows(p.Rows) + " so far"
 	switch {
-	case p.Rows == 0:
-		return "Waiting for the first row"
+	case p.Rows == 0 && r.Phase != offprint.Uploading:
+		said = "Waiting for the first row"
 	case r.Phase == offprint.Uploading:
-		return to.rows(p.Rows) + " · storing the file"
+		said = to.rows(p.Rows) + " · storing the file"
 	case p.RowsTotal > 0 && p.Exact:
 		said = to.count(p.Rows) + " of " + to.rows(p.RowsTotal)
 	case p.RowsTotal > p.Rows:

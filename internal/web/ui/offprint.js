@@ -126,10 +126,10 @@ function mute() {
   stream = undefined;
 }
 
-// Places in line move without any change of the run itself.
-function refreshWaiting() {
+// Places in line move, and time passes, without any change of the run itself.
+function refreshOpen() {
   if (document.hidden) return;
-  for (const el of document.querySelectorAll('[data-state="queued"]')) refresh(el.dataset.run);
+  for (const el of document.querySelectorAll('[data-state="queued"], [data-state="running"]')) refresh(el.dataset.run);
 }
 
 // Forms
@@ -198,7 +198,7 @@ document.addEventListener("visibilitychange", () => {
 });
 window.addEventListener("pagehide", mute);
 setInterval(() => sayTimes(document), 30000);
-setInterval(refreshWaiting, 10000);
+setInterval(refreshOpen, 10000);
 sayTimes(document);
 readyForms();
 document.querySelector('[aria-invalid="true"]')?.focus();

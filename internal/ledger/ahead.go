@@ -1,0 +1,113 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/offprint/offprint"
+)
+
+const (
+	// maxAhead is the last place in the line that is told apart.
+	maxAhead = 1000
+	// orderAge is how old the order may be that places are counted in. Counting
+	// it anew for each of a thousand who ask in one second would take longer than
+	// all else that is done for them.
+	orderAge = 200 * time.Millisecond
+)
+
+// An order is who waits, the first before the others.
+type order struct {
+	reading sync.Mutex // one reads, the others have what it read
+
+	mu    sync.Mutex
+	read  time.Time
+	known []waiting
+	fresh []waiting // accepted here since the last reading began
+}
+
+// waiting is a queued run. One that is held waits for a place of what it
+// reads, and is in nobody else's way.
+type waiting struct {
+	id, reads string
+	held      bool
+}
+
+// Ahead is how many runs are before a queued one, as it was up to a moment ago:
+// at most 1,000. Those that wait for another try, or for a place of another source,
+// let it go past.
+func (l *Ledger) Ahead(ctx context.Context, run *offprint.Run) (int, error) {
+	if err := l.readOrder(ctx); err != nil {
+		return 0, fmt.Errorf("count the runs before %s: %w", run.ID, err)
+	}
+	return l.order.before(run), nil
+}
+
+func (l *Ledger) readOrder(ctx context.Context) error {
+	l.order.reading.Lock()
+	defer l.order.reading.Unlock()
+	since, recent := l.order.begin()
+	if recent {
+		return nil
+	}
+	var known []waiting
+	err := each(ctx, l.reader, `SELECT id, reads, CASE WHEN held_for <> '' THEN 1 ELSE 0 END FROM runs WHERE state = 'queued' AND next_attempt <= $1 ORDER BY id LIMIT $2`,
+		[]any{stamp(l.now()), maxAhead + 1}, func(rows *sql.Rows) error {
+		var w waiting
+		err := rows.Scan(&w.id, &w.reads, &w.held)
+		known = append(known, w)
+		return err
+	})
+	if err == nil {
+		l.order.end(known, since)
+	}
+	return err
+}
+
+// begin tells how many of the fresh ones a reading that begins now will find.
+func (o *order) begin() (since int, recent bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.fresh), time.Since(o.read) < orderAge
+}
+
+func (o *order) end(known []waiting, since int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.known, o.fresh, o.read = known, append([]waiting(nil), o.fresh[since:]...), time.Now()
+}
+
+// add puts those who were accepted at the end.
+func (o *order) add(accepted []*asking) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, a := range accepted {
+		if len(o.fresh) <= maxAhead {
+			o.fresh = append(o.fresh, waiting{id: a.Run.ID, reads: a.Run.Reads})
+		}
+	}
+}
+
+func (o *order) before(run *offprint.Run) int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n, last := 0, ""
+	for _, w := range o.known {
+		if last = w.id; w.ahead(run) {
+			n++
+		}
+	}
+	for _, w := range o.fresh {
+		if w.id > last && w.ahead(run) { // others were found by the last reading, too
+			n++
+		}
+	}
+	return min(n, maxAhead)
+}
+
+func (w *waiting) ahead(run *offprint.Run) bool {
+	return w.id < run.ID && (!w.held || w.reads == run.Reads)
+}
