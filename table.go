@@ -31,7 +31,7 @@ type Table struct {
 	Title         string
 	Columns       []Column
 	Group         []string // names of columns, the outermost first
-	RowsEstimated int64    // 0: unknown
+	RowsEstimated int64    // what progress begins with, and learns from; 0: unknown
 	Rows          iter.Seq2[Row, error]
 }
 

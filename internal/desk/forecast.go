@@ -146,6 +146,7 @@ const lookEvery = 25 * time.Millisecond
 // counted says how many rows the present part has, from the first one on.
 func (f *forecast) counted(rows int64, now time.Time) {
 	_, pace, was := f.present()
+	f.raise(rows)
 	switch {
 	case pace.Rows == 0:
 		pace.Asked = now.Sub(f.from)
@@ -171,8 +172,7 @@ func (f *forecast) counted(rows int64, now time.Time) {
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
 // heed notes how long the rows took since the last look, and lets what is long
-// ago fade. Where there are more rows than expected it expects more: first a
-// few, but the more, the more often that was too few.
+// ago fade.
 func (f *forecast) heed(rows int64, now time.Time, was ledger.Pace) {
 	took := now.Sub(f.seen).Seconds()
 	memory := max(1, now.Sub(f.from).Seconds()/3, f.scale(was)*was.Took.Seconds()/5)
@@ -183,6 +183,11 @@ func (f *forecast) heed(rows int64, now time.Time, was ledger.Pace) {
 		f.slowness = f.lately / f.usual
 	}
 	f.seen, f.least = now, rows
+}
+
+// raise expects more rows where there are more than expected: first a few, but
+// the more, the more often that was too few.
+func (f *forecast) raise(rows int64) {
 	if f.whole >= 0 && rows > f.whole {
 		f.whole = f.within(rows + 1 + rows>>max(1, 5-2*f.raised))
 		f.raised++

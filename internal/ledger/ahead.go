@@ -56,11 +56,11 @@ func (l *Ledger) readOrder(ctx context.Context) error {
 	var known []waiting
 	err := each(ctx, l.reader, `SELECT id, reads, CASE WHEN held_for <> '' THEN 1 ELSE 0 END FROM runs WHERE state = 'queued' AND next_attempt <= $1 ORDER BY id LIMIT $2`,
 		[]any{stamp(l.now()), maxAhead + 1}, func(rows *sql.Rows) error {
-		var w waiting
-		err := rows.Scan(&w.id, &w.reads, &w.held)
-		known = append(known, w)
-		return err
-	})
+			var w waiting
+			err := rows.Scan(&w.id, &w.reads, &w.held)
+			known = append(known, w)
+			return err
+		})
 	if err == nil {
 		l.order.end(known, since)
 	}

@@ -26,6 +26,7 @@ func TestHistory(t *testing.T) {
 			passed.Add(n)
 			m := csvOf(j)
 			m.File.Rows, m.File.Bytes = n, 10*n
+			m.Paces = []Pace{{Asked: time.Duration(n), Took: time.Second, Rows: n, Said: 2 * n, Every: time.Second, Marks: []int64{1, n}}}
 			return m, nil
 		}})
 		made := func(n int64, report, format string) string {
@@ -37,6 +38,8 @@ func TestHistory(t *testing.T) {
 			b.until(l, id, "ended", func(r offprint.Run) bool { return r.State.Final() })
 			return id
 		}
+		asked := ask().Run
+		wanted := WantedOf(&asked)
 		want := func(report, format string, rows ...int64) {
 			t.Helper()
 			past, err := l.History(t.Context(), "acme", report, format)
@@ -44,7 +47,7 @@ func TestHistory(t *testing.T) {
 				t.Fatalf("%s as %s: %v, %v; want %v", report, format, past, err, rows)
 			}
 			for i, n := range rows {
-				if p := past[i]; p.Rows != n || p.Bytes != 10*n || p.Took != time.Duration(n)*time.Second || p.Finished.IsZero() {
+				if p := past[i]; p.Rows != n || p.Bytes != 10*n || p.Took != time.Duration(n)*time.Second || p.Finished.IsZero() || len(p.Paces) != 1 || p.Paces[0].Asked != time.Duration(n) || p.Paces[0].Marks[1] != n || p.Wanted != wanted {
 					t.Errorf("%s as %s: %+v, want %d rows", report, format, p, n)
 				}
 			}

@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -173,6 +175,47 @@ func (b *bench) ahead(l *Ledger, id string) int {
 func (b *bench) untilAhead(l *Ledger, id string, want int) {
 	b.Helper()
 	b.eventually(fmt.Sprintf("%d are before %s", want, id), func() bool { return b.ahead(l, id) == want })
+}
+
+// TestTheLine has one run that is made, one that waits for another try, and
+// some that wait.
+func TestTheLine(t *testing.T) {
+	onEach(t, func(t *testing.T, b *bench) {
+		l := b.open(quick())
+		l.backoff = func(int) time.Duration { return time.Hour }
+		m := newMakeWhen()
+		due := time.UnixMicro(1_800_000_000_000_000).UTC()
+		b.work(l, Workers{Slots: 1, Make: func(ctx context.Context, j *Job) (Made, error) {
+			if j.Run.Report == "broken" {
+				return Made{}, errors.New("oops")
+			}
+			j.Report(offprint.Querying, offprint.Progress{Forecast: offprint.Forecast{Due: due, Then: time.Minute}})
+			return m.make(ctx, j)
+		}})
+		broken := ask()
+		broken.Run.Report = "broken"
+		later := b.accept(l, broken)
+		b.until(l, later, "waits for another try", func(r offprint.Run) bool { return !r.NextAttempt.IsZero() })
+		made := b.accept(l, ask())
+		b.until(l, made, "made", func(r offprint.Run) bool { return r.Progress.Left(due) == time.Minute })
+		waits := []string{b.accept(l, ask()), b.accept(l, ask())}
+		line, err := l.Line(t.Context())
+		if err != nil || len(line.Running) != 1 || len(line.Waiting) != 2 || line.More {
+			t.Fatalf("%+v, %v", line, err)
+		}
+		asked := ask().Run
+		if r := line.Running[0]; r.ID != made || r.Started.IsZero() || r.Due != due || r.Then != time.Minute || r.Format != asked.Format || r.Wanted != WantedOf(&asked) {
+			t.Errorf("%+v", r)
+		}
+		for i, w := range line.Waiting {
+			if w.ID != waits[i] || !w.Started.IsZero() || !w.Due.IsZero() || w.Tenant != "acme" {
+				t.Errorf("%+v", w)
+			}
+			b.untilAhead(l, w.ID, i)
+		}
+		close(m.let)
+		b.untilState(l, waits[1], offprint.Succeeded)
+	})
 }
 
 func TestWatch(t *testing.T) {
