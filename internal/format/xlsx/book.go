@@ -43,7 +43,8 @@ func (w *writer) workbook() []byte {
 	return append(b, noRecalculation+`</workbook>`...)
 }
 
-// appendNames names the filtered ranges and the rows that each page repeats.
+// appendNames names the filtered ranges, the columns that are printed and the
+// rows that each page repeats.
 func (w *writer) appendNames(b []byte) []byte {
 	start := len(b)
 	b = append(b, `<definedNames>`...)
@@ -52,7 +53,8 @@ func (w *writer) appendNames(b []byte) []byte {
 		if s.filter != "" {
 			b = appendName(b, `_xlnm._FilterDatabase" hidden="1`, i, quoted(s.name)+"!"+s.filter)
 		}
-		if s.header {
+		if s.header != "" { // a long text beyond the last column would make the page tiny
+			b = appendName(b, `_xlnm.Print_Area`, i, quoted(s.name)+"!"+s.header)
 			b = appendName(b, `_xlnm.Print_Titles`, i, quoted(s.name)+"!$1:$1")
 		}
 	}

@@ -34,6 +34,7 @@ type sheet struct {
 	Freeze      string
 	Filter      string
 	Repeat      string
+	Area        string // that is printed
 	Orientation string
 	FitToWidth  bool
 	Footer      string
@@ -49,6 +50,7 @@ type cell struct {
 	Bold                bool
 	Fill, Top, Bottom   string
 	Align               string
+	Indent              int
 	Link                string
 	Underlined          bool // in the color of links
 }

@@ -15,6 +15,7 @@ type column struct {
 	codes    codes
 	look     code // of its numbers
 	textLook style
+	side     string // where what is no number stands
 	zone     *time.Location
 
 	ref string // `<c r="B`, before the row's number
@@ -60,10 +61,18 @@ func newColumn(c offprint.Column, i int, zone *time.Location, s *styles) (*colum
 	case c.Numeric():
 		text.align = right
 	}
-	column := &column{Column: c, codes: codes, look: look, textLook: text, zone: zone, ref: `<c r="` + letters(i)}
+	column := &column{Column: c, codes: codes, look: look, textLook: text, side: left, zone: zone, ref: `<c r="` + letters(i)}
 	column.plain = column.dressed(s, style{})
 	column.outfit = column.plain
 	return column, nil
+}
+
+// standApart keeps what stands left in the column from running into the
+// numbers right before it.
+func (c *column) standApart(s *styles) {
+	c.side, c.textLook.align = indented, indented
+	c.plain = c.dressed(s, style{})
+	c.outfit = c.plain
 }
 
 // dressed is the outfit of the column's values in a look.
@@ -75,9 +84,9 @@ func (c *column) dressed(s *styles, look style) outfit {
 	text := in(c.textLook.code, c.textLook.align)
 	return outfit{
 		number: open(in(c.codes.number, ""), "", `<v>`),
-		date:   open(in(c.codes.date, left), "", `<v>`), // below its title, and apart from the numbers
-		stamp:  open(in(c.codes.stamp, left), "", `<v>`),
-		bool:   open(in("", ""), ` t="b"`, `<v>`),
+		date:   open(in(c.codes.date, c.side), "", `<v>`), // below its title, and apart from the numbers
+		stamp:  open(in(c.codes.stamp, c.side), "", `<v>`),
+		bool:   open(in(yesOrNo, c.side), ` t="b"`, `<v>`),
 		text:   open(text, inline, `<is><t>`),
 		spaced: open(text, inline, `<is><t xml:space="preserve">`),
 	}
@@ -125,7 +134,7 @@ func codesOf(c offprint.Column, own code) codes {
 func (k codes) of(kind offprint.Kind) string {
 	switch kind {
 	case offprint.Bool:
-		return ""
+		return yesOrNo
 	case offprint.Date:
 		return k.date
 	case offprint.Timestamp:

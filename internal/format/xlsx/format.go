@@ -70,7 +70,7 @@ type writer struct {
 // A sheet is what the workbook says of one.
 type sheet struct {
 	name   string
-	header bool   // its first row is one
+	header string // its columns, $A:$J; empty: its first row is none
 	filter string // $A$1:$J$101; empty: a table's, or none
 }
 

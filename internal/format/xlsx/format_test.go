@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -255,14 +256,17 @@ func TestMoreRowsThanASheetHolds(t *testing.T) {
 		t.Errorf("%d numbers, want %d", got, fullSheet+2)
 	}
 	for name, end := range map[string]string{
-		"1": `<row r="1048575"><c r="A1048575"><v>1048575</v></c></row><row r="1048576"><c r="A1048576" s="4"><f>LOOKUP(2,1/(counting[N]&lt;&gt;""),counting[N])</f><v>1048575</v></c></row></sheetData>`,
-		"2": `<row r="3"><c r="A3"><v>1048577</v></c></row><row r="4"><c r="A4" s="4"><f>LOOKUP(2,1/(counting_2[N]&lt;&gt;""),counting_2[N])</f><v>1048577</v></c></row></sheetData>`,
+		"1": `<row r="1048575"><c r="A1048575"><v>1048575</v></c></row><row r="1048576"><c r="A1048576"><f>LOOKUP(2,1/(counting[N]&lt;&gt;""),counting[N])</f><v>1048575</v></c></row></sheetData>`,
+		"2": `<row r="3"><c r="A3"><v>1048577</v></c></row><row r="4"><c r="A4"><f>LOOKUP(2,1/(counting_2[N]&lt;&gt;""),counting_2[N])</f><v>1048577</v></c></row></sheetData>`,
 	} {
-		if sheet := files["xl/worksheets/sheet"+name+".xml"]; !bytes.Contains(sheet, []byte(end)) {
+		sheet := files["xl/worksheets/sheet"+name+".xml"]
+		if last := sheet[max(0, len(sheet)-2000):]; !bytes.Contains(styled.ReplaceAll(last, nil), []byte(end)) {
 			t.Errorf("sheet %s ends in %s", name, sheet[max(0, len(sheet)-700):])
 		}
 	}
 }
+
+var styled = regexp.MustCompile(` s="\d+"`)
 
 // TestTheRowsOfOneSheet holds how many there are: one more where no totals
 // stand below them.

@@ -97,7 +97,7 @@ var rules = map[string]rule{
 	"cellXfs":      {children: "xf*!", attributes: "count=uint"},
 	"xf": {children: "alignment protection", attributes: "numFmtId=uint fontId=uint fillId=uint borderId=uint xfId=uint " +
 		"applyNumberFormat=bool applyFont=bool applyFill=bool applyBorder=bool applyAlignment=bool"},
-	"alignment":  {attributes: "horizontal=left|center|right vertical=top|center|bottom wrapText=bool"},
+	"alignment":  {attributes: "horizontal=left|center|right vertical=top|center|bottom indent=uint wrapText=bool"},
 	"cellStyles": {children: "cellStyle*!", attributes: "count=uint"},
 	"cellStyle":  {attributes: "name=text xfId!=uint builtinId=uint"},
 

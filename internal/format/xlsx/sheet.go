@@ -60,6 +60,9 @@ func (w *writer) newPart(t *offprint.Table) (*part, error) {
 		if err != nil {
 			return nil, err
 		}
+		if i > 0 && t.Columns[i-1].Numeric() && !c.Numeric() {
+			column.standApart(w.styles)
+		}
 		if err := p.link(column); err != nil {
 			return nil, err
 		}
@@ -70,7 +73,7 @@ func (w *writer) newPart(t *offprint.Table) (*part, error) {
 }
 
 func (w *writer) appendHeader(b []byte, c *column) []byte {
-	header := style{font: bold, fill: tint, border: lineBelow}
+	header := style{font: bold, fill: tint, border: lineBelow, align: c.textLook.align}
 	if c.Numeric() {
 		header.align = right
 	}
@@ -95,7 +98,7 @@ func (p *part) open() error {
 	}
 	if len(p.columns) > 0 {
 		p.tables = append(p.tables, p.w.tables.add(p.table.Name))
-		p.w.sheets[len(p.w.sheets)-1].header = true
+		p.w.sheets[len(p.w.sheets)-1].header = whole(len(p.columns) - 1)
 	}
 	if p.settled {
 		p.buf = p.top(p.buf)
@@ -308,7 +311,7 @@ func (w *writer) appendFilter(b []byte, columns []*column, last int) []byte {
 		return b
 	}
 	sheet := &w.sheets[len(w.sheets)-1]
-	sheet.header, sheet.filter = true, absolute(n-1, last)
+	sheet.header, sheet.filter = whole(n-1), absolute(n-1, last)
 	b = strconv.AppendInt(append(b, `<autoFilter ref="A1:`+letters(n-1)...), int64(last), 10)
 	return append(b, `"/>`...)
 }
@@ -342,6 +345,9 @@ const (
 	longestPromptTitle = 32
 	longestPrompt      = 255
 )
+
+// whole is $A:$J.
+func whole(column int) string { return "$A:$" + letters(column) }
 
 // absolute is $A$1:$J$101.
 func absolute(column, row int) string {

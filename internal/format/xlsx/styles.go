@@ -92,6 +92,10 @@ const (
 	dateAndTime = "m/d/yy h:mm"
 )
 
+// yesOrNo is how LibreOffice is told to show what it would show as 1 or 0.
+// Excel shows booleans in its own words whatever their format.
+const yesOrNo = `"TRUE";"TRUE";"FALSE"`
+
 // xml is xl/styles.xml.
 func (s *styles) xml() []byte {
 	var cells []byte
@@ -142,14 +146,17 @@ func (s *styles) appendCell(b []byte, look style) []byte {
 		return append(b, `/>`...)
 	case wrapped:
 		return append(b, ` applyAlignment="1"><alignment vertical="top" wrapText="1"/></xf>`...)
+	case indented:
+		return append(b, ` applyAlignment="1"><alignment horizontal="left" indent="1"/></xf>`...)
 	}
 	return append(b, ` applyAlignment="1"><alignment horizontal="`+look.align+`"/></xf>`...)
 }
 
 const (
-	left    = "left"
-	right   = "right"
-	wrapped = "wrap"
+	left     = "left"
+	right    = "right"
+	wrapped  = "wrap"
+	indented = "indent" // left, but for a little
 )
 
 // appendAttribute escapes text for an attribute.

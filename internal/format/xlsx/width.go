@@ -12,6 +12,7 @@ const (
 	maxWidth = 60
 	arrow    = 3 // what the filter's button takes of the header
 	padding  = 1.5
+	indent   = 1.5
 )
 
 // see widens the column so that v fits.
@@ -86,6 +87,9 @@ func (c *column) fit(rows int64) float64 {
 		width = max(width, 9)
 	}
 	width = max(width, textWidth(c.Title)+arrow)
+	if c.side == indented {
+		width += indent
+	}
 	return min(max(width, minWidth), maxWidth) + padding
 }
 

@@ -29,6 +29,7 @@ def cell(c):
         "top": c.border.top.style or "",
         "bottom": c.border.bottom.style or "",
         "align": c.alignment.horizontal or "",
+        "indent": int(c.alignment.indent),
         "link": c.hyperlink.target if c.hyperlink else "",
         "underlined": c.font.u == "single" and c.font.color.rgb == "FF1F4FD8",
     }
@@ -42,6 +43,7 @@ def sheet(s, values):
         "freeze": s.freeze_panes or "",
         "filter": s.auto_filter.ref or "",
         "repeat": s.print_title_rows or "",
+        "area": ",".join(s.print_area or []),
         "orientation": s.page_setup.orientation or "",
         "fitToWidth": bool(s.sheet_properties.pageSetUpPr and s.sheet_properties.pageSetUpPr.fitToPage),
         "footer": s.oddFooter.right.text or "",
