@@ -12,16 +12,16 @@ import (
 )
 
 // A forecast says how many rows a file will have and how long it still takes,
-// while it is made. It expects each part to go like that of the middle one of
-// the runs before it: the same wait for the first row, the same course of the
-// rows. How much slower or faster they came of late, it expects of the rest.
+// while it is made. It expects each part to go like those of the runs before it
+// on average: the same wait for the first row, the same course of the rows. How
+// much slower or faster they came of late, it expects of the rest.
 // Without any run before it, it has the source's word for the rows and expects
 // them to come as they did of late.
 type forecast struct {
 	past  []ledger.Past
-	like  *ledger.Past // the middle one; nil: there is none
-	parts int          // of the document
-	most  int64        // rows of the file; 0: no limit
+	like  []ledger.Past // the middle ones; nil: there are none
+	parts int           // of the document
+	most  int64         // rows of the file; 0: no limit
 
 	paces  []ledger.Pace // of the parts so far, the present one last
 	before int64         // rows of the parts before it
@@ -69,13 +69,22 @@ func alike(past []ledger.Past, wanted ledger.Wanted) []ledger.Past {
 	return same[:min(few, len(same))]
 }
 
-// middle is the run that took neither long nor short; nil without any.
-func middle(past []ledger.Past) *ledger.Past {
-	if len(past) == 0 {
-		return nil
-	}
+// middle are the three runs that took neither long nor short, or as many as
+// there are: more than one, because a busy machine leaves its traces in each.
+func middle(past []ledger.Past) []ledger.Past {
 	sorted := slices.SortedFunc(slices.Values(past), func(a, b ledger.Past) int { return cmp.Compare(a.Took, b.Took) })
-	return &sorted[len(sorted)/2]
+	if aside := (len(sorted) - 3) / 2; aside > 0 {
+		sorted = sorted[aside : aside+3]
+	}
+	return sorted
+}
+
+// mean is 0 of nothing.
+func mean[T int64 | float64 | time.Duration](past []ledger.Past, of func(ledger.Past) T) (sum T) {
+	for _, p := range past {
+		sum += of(p)
+	}
+	return sum / T(max(1, len(past)))
 }
 
 // opened says how many parts will come. Runs of another number of parts went
@@ -86,12 +95,23 @@ func (f *forecast) opened(parts int) {
 	f.like = middle(f.past)
 }
 
-// usually is how that part went before; the zero Pace, where that is not known.
+// usually is how that part went before, but for its marks; the zero Pace, where
+// that is not known.
 func (f *forecast) usually(part int) ledger.Pace {
-	if f.like == nil || part >= len(f.like.Paces) {
+	return ledger.Pace{
+		Asked: mean(f.like, func(p ledger.Past) time.Duration { return paceOf(p, part).Asked }),
+		Took:  mean(f.like, func(p ledger.Past) time.Duration { return paceOf(p, part).Took }),
+		Rows:  mean(f.like, func(p ledger.Past) int64 { return paceOf(p, part).Rows }),
+	}
+}
+
+// paceOf is that of a part, which may not have been there before the number of
+// parts is known.
+func paceOf(p ledger.Past, part int) ledger.Pace {
+	if part >= len(p.Paces) {
 		return ledger.Pace{}
 	}
-	return f.like.Paces[part]
+	return p.Paces[part]
 }
 
 func (f *forecast) present() (part int, pace *ledger.Pace, was ledger.Pace) {
@@ -106,7 +126,7 @@ func (f *forecast) asked(now time.Time) {
 	}
 	f.paces = append(f.paces, ledger.Pace{})
 	f.from, f.due, f.least, f.raised, f.whole = now, time.Time{}, 0, 0, -1
-	if f.like != nil {
+	if len(f.like) > 0 {
 		_, _, was := f.present()
 		f.due, f.whole = now.Add(was.Asked), f.within(was.Rows)
 	}
@@ -151,14 +171,14 @@ func (f *forecast) counted(rows int64, now time.Time) {
 	case pace.Rows == 0:
 		pace.Asked = now.Sub(f.from)
 		f.from, f.seen, f.least = now, now, rows
-		f.usual = f.scale(was) * was.Took.Seconds() / 10 // what is usual weighs as much as a tenth of it
+		f.usual = f.scale(was) * was.Took.Seconds() / 8 // what is usual weighs as much as an eighth of it
 		f.lately = f.usual * f.slowness
 	case now.Sub(f.seen) < lookEvery:
 		pace.Rows = rows
 		return
 	default:
 		pace.Took = now.Sub(f.from)
-		mark(pace, f.least)
+		mark(pace, rows-1) // a wait for this row begins after the one before, which was not looked at
 		f.heed(rows, now, was)
 	}
 	pace.Rows = rows
@@ -175,7 +195,10 @@ func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Se
 // ago fade.
 func (f *forecast) heed(rows int64, now time.Time, was ledger.Pace) {
 	took := now.Sub(f.seen).Seconds()
-	memory := max(1, now.Sub(f.from).Seconds()/3, f.scale(was)*was.Took.Seconds()/5)
+	memory := max(1, now.Sub(f.from).Seconds()/4)
+	if was.Took > 0 { // what is left to explain is noise, mostly
+		memory = max(2, now.Sub(f.from).Seconds()/2, f.scale(was)*was.Took.Seconds()/4)
+	}
 	fade := math.Exp(-took / memory)
 	f.usual = f.usual*fade + f.at(rows, was) - f.at(f.least, was)
 	f.lately = f.lately*fade + took
@@ -208,8 +231,12 @@ func (f *forecast) at(rows int64, was ledger.Pace) float64 {
 	if was.Took == 0 || was.Rows == 0 {
 		return float64(rows)
 	}
-	scale := f.scale(was)
-	return scale * reached(was, float64(rows)/scale).Seconds()
+	part, _, _ := f.present()
+	share := float64(rows) / (f.scale(was) * float64(was.Rows))
+	return f.scale(was) * mean(f.like, func(p ledger.Past) float64 {
+		pace := paceOf(p, part)
+		return reached(pace, share*float64(pace.Rows)).Seconds()
+	})
 }
 
 // reached is how long after its first row a part had so many.
@@ -241,26 +268,29 @@ func (f *forecast) ended(rows int64, now time.Time) {
 		return
 	}
 	f.due = time.Time{}
-	if f.like != nil {
+	if len(f.like) > 0 {
 		f.due = now.Add(f.closing())
 	}
 }
 
 // closing is how long a document of so many rows takes to be closed and stored.
 func (f *forecast) closing() time.Duration {
-	if f.like.Rows == 0 {
+	rows := mean(f.like, func(p ledger.Past) int64 { return p.Rows })
+	if rows == 0 {
 		return 0
 	}
-	took := f.like.Took
-	for _, p := range f.like.Paces {
-		took -= p.Asked + p.Took
-	}
-	return seconds(max(0, took.Seconds()) * f.slowness * float64(f.total()) / float64(f.like.Rows))
+	took := mean(f.like, func(p ledger.Past) time.Duration {
+		for _, pace := range p.Paces {
+			p.Took -= pace.Asked + pace.Took
+		}
+		return max(0, p.Took)
+	})
+	return seconds(took.Seconds() * f.slowness * float64(f.total()) / float64(rows))
 }
 
 // total is how many rows the file will have; 0 as long as that is not known.
 func (f *forecast) total() int64 {
-	if f.whole < 0 || f.like == nil && len(f.paces) < f.parts {
+	if f.whole < 0 || len(f.like) == 0 && len(f.paces) < f.parts {
 		return 0
 	}
 	total := f.before + f.whole
@@ -275,11 +305,11 @@ func (f *forecast) total() int64 {
 
 // told is the forecast as it is told by somebody whose clock says now.
 func (f *forecast) told(phase offprint.Phase, now time.Time) offprint.Forecast {
-	if f.due.IsZero() || f.like == nil && len(f.paces) < f.parts {
+	if f.due.IsZero() || len(f.like) == 0 && len(f.paces) < f.parts {
 		return offprint.Forecast{}
 	}
 	told := offprint.Forecast{Due: now.Add(time.Until(f.due))}
-	if f.like == nil || phase == offprint.Uploading {
+	if len(f.like) == 0 || phase == offprint.Uploading {
 		return told
 	}
 	if _, _, was := f.present(); phase == offprint.Querying {

@@ -122,8 +122,5 @@ func (h *history) usual(ctx context.Context, s ledger.Standing) (time.Duration, 
 }
 
 func usually(past []ledger.Past, s ledger.Standing) time.Duration {
-	if like := middle(alike(past, s.Wanted)); like != nil {
-		return like.Took
-	}
-	return 0
+	return mean(middle(alike(past, s.Wanted)), func(p ledger.Past) time.Duration { return p.Took })
 }

@@ -117,16 +117,16 @@ func TestARunIsLikeThoseBefore(t *testing.T) {
 		halt.Store(true)
 		defer halt.Store(false)
 		for _, tt := range []struct {
-			day  string
-			want []int64
-		}{{"today", []int64{1000}}, {"2020-02-02", []int64{400}}, {"2021-01-01", []int64{400, 1000}}} { // the last was never asked for
+			day         string
+			least, most int64
+		}{{"today", 1000, 1000}, {"2020-02-02", 400, 400}, {"2021-01-01", 401, 999}} { // the last was never asked for: as all on average
 			ask := desk.Ask{Parameters: offprint.Sent{"day": []byte(`"` + tt.day + `"`)}}
 			run := submit(t, d, ann, ask)
 			<-halted
 			run = until(t, d, ann, run.ID, func(r offprint.Run) bool { return r.Progress.Rows > 0 })
 			p := run.Progress
-			if !slices.Contains(tt.want, p.RowsTotal) || p.Exact || p.Percent() < 1 || p.Percent() > 70 {
-				t.Errorf("%s: %d of %d rows, want %d; %d %%", tt.day, p.Rows, p.RowsTotal, tt.want, p.Percent())
+			if p.RowsTotal < tt.least || p.RowsTotal > tt.most || p.Exact || p.Percent() < 1 || p.Percent() > 70 {
+				t.Errorf("%s: %d of %d rows, want from %d to %d; %d %%", tt.day, p.Rows, p.RowsTotal, tt.least, tt.most, p.Percent())
 			}
 			on <- struct{}{}
 			run = until(t, d, ann, run.ID, final)
