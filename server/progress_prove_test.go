@@ -91,7 +91,7 @@ func TestProveTheTimeLeftIsRight(t *testing.T) {
 			{rows: 3_000, takes: 4 * time.Second, share: slower},
 		},
 	}
-	config, err := server.Demo(t.Context(), t.TempDir(), 600_000)
+	config, err := server.Demo(t.Context(), t.TempDir(), 2_000_000)
 	if err != nil {
 		t.Fatal(err)
 	}
