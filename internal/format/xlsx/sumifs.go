@@ -153,7 +153,7 @@ func subtotal(c *column, table string, where string) string {
 	switch {
 	case c.Total == offprint.Count && !c.empty:
 		return "COUNTIFS(" + where + "," + values + `,"<>")`
-	case c.texts:
+	case c.texts, c.mixed:
 	case c.Total == offprint.Sum:
 		return "SUMIFS(" + values + "," + where + ")"
 	case c.Total == offprint.Average:
@@ -168,7 +168,7 @@ func grandTotal(c *column, table string) string {
 	switch {
 	case c.Total == offprint.Count && !c.empty:
 		return "COUNTA(" + values + ")"
-	case c.texts:
+	case c.texts, c.mixed:
 	case c.Total == offprint.Sum:
 		return "SUM(" + values + ")"
 	case c.Total == offprint.Average:
