@@ -38,6 +38,7 @@ type Config struct {
 	Retention      time.Duration
 	KeepRecords    time.Duration
 	Drain          time.Duration
+	Stall          time.Duration // what is being made may stand still for so long; 10 minutes
 	MaxAttempts    int
 	GiveUp         time.Duration
 	Limits         Limits
@@ -97,6 +98,15 @@ func (c *Config) maxRuns() map[string]int {
 	return limits
 }
 
+// firstRow is how long the most patient source may take for its first row.
+func (c *Config) firstRow() time.Duration {
+	longest := 30 * time.Minute // unless it says otherwise
+	for _, s := range c.Sources {
+		longest = max(longest, s.FirstRowTimeout)
+	}
+	return longest
+}
+
 // withDefaults is the one place where defaults stand that concern more than
 // one room.
 func (c Config) withDefaults() Config {
@@ -128,6 +138,9 @@ func (c *Config) check() error {
 		wrong("base_url: %q is no address. Write it as https://reports.example.com.", c.BaseURL)
 	} else if c.Listen != "" && !c.signIn() && (!loopback(c.Listen) || !loopback(base.Host)) {
 		wrong("listen: without sign-in, Offprint answers on this machine only. Configure auth.jwt, or listen on 127.0.0.1 with a base_url to match.")
+	}
+	if c.Stall != 0 && c.Stall < 10*time.Second {
+		wrong("stall: in less than 10 s many a source sends no row. Write 1m or more.")
 	}
 	for _, secret := range c.Secrets {
 		if len(secret) < 32 {

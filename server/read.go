@@ -102,6 +102,7 @@ func (r *reading) keys(c *Config) yaml.Keys {
 		"retention":       r.Duration(&c.Retention),
 		"keep_records":    r.Duration(&c.KeepRecords),
 		"drain":           r.Duration(&c.Drain),
+		"stall":           r.Duration(&c.Stall),
 		"max_attempts":    r.count(&c.MaxAttempts),
 		"give_up":         r.Duration(&c.GiveUp),
 		"limits": func(e yaml.Entry) {

@@ -93,7 +93,7 @@ func New(ctx context.Context, c Config) (s *Server, err error) {
 	s.metrics = newMetrics()
 	s.desk = desk.New(desk.Config{
 		Catalog: s.folder, Formats: formats(), Ledger: s.ledger, Blobs: s.blobs, Retention: c.Retention, MaxAttempts: c.MaxAttempts,
-		MaxRows: c.Limits.Rows, MaxBytes: c.Limits.FileBytes, Drain: c.Drain, Secrets: c.Secrets, Tried: s.metrics.tried, Now: c.Now, Log: c.Log,
+		MaxRows: c.Limits.Rows, MaxBytes: c.Limits.FileBytes, Drain: c.Drain, Stall: c.Stall, FirstRow: c.firstRow(), Secrets: c.Secrets, Tried: s.metrics.tried, Now: c.Now, Log: c.Log,
 	})
 	s.metrics.desk = s.desk
 	s.who, err = c.checker(s.ledger)

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -109,6 +110,20 @@ func TestMaxRuns(t *testing.T) {
 		t.Errorf("%d at once", most.Load())
 	}
 	stop()
+}
+
+func TestStallIsReadAndHeldToSense(t *testing.T) {
+	config, err := server.ReadConfig("", []string{"OFFPRINT_STALL=1m", "OFFPRINT_REPORTS=" + t.TempDir(), "OFFPRINT_DATABASE=sqlite:" + filepath.Join(t.TempDir(), "ledger.db")})
+	if err != nil || config.Stall != time.Minute {
+		t.Fatalf("%v, %v", config.Stall, err)
+	}
+	if _, err := server.ReadConfig("", []string{"OFFPRINT_STALL=soon"}); err == nil || !strings.Contains(err.Error(), "OFFPRINT_STALL: stall is a length of time") {
+		t.Errorf("soon: %v", err)
+	}
+	config.Stall = time.Second
+	if _, err := server.New(t.Context(), config); err == nil || !strings.Contains(err.Error(), "stall: ") {
+		t.Errorf("a second: %v", err)
+	}
 }
 
 // started is where a server serves, and how it is ended.

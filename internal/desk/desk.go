@@ -33,6 +33,8 @@ type Config struct {
 	MaxRows     int64         // of a file; 0: no limit
 	MaxBytes    int64         // of a file; 10 GiB
 	Drain       time.Duration // what is being made has so long when the desk closes; 25 s
+	Stall       time.Duration // what is being made may stand still for so long; 10 minutes
+	FirstRow    time.Duration // a source has so long until its first row, as it sees to itself; 30 minutes
 	Glance      time.Duration // how long an asker waits for options or a preview; 5 s
 	Secrets     [][]byte      // newest first; without any, one that the ledger keeps
 	Tried       func(Attempt) // told of every attempt made here
@@ -65,6 +67,8 @@ func New(c Config) *Desk {
 	c.MaxAttempts = cmp.Or(c.MaxAttempts, 5)
 	c.MaxBytes = cmp.Or(c.MaxBytes, 10<<30)
 	c.Drain = cmp.Or(c.Drain, 25*time.Second)
+	c.Stall = cmp.Or(c.Stall, 10*time.Minute)
+	c.FirstRow = cmp.Or(c.FirstRow, 30*time.Minute)
 	c.Glance = cmp.Or(c.Glance, 5*time.Second)
 	if c.Tried == nil {
 		c.Tried = func(Attempt) {}

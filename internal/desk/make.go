@@ -36,7 +36,13 @@ func (d *Desk) make(ctx context.Context, job *ledger.Job) (made ledger.Made, err
 	if err != nil {
 		return ledger.Made{}, fmt.Errorf("compile the definition: %w", err)
 	}
-	m := d.making(&job.Run, report, past, job.Report)
+	m := d.making(&job.Run, report, past, nil)
+	m.progress = func(phase offprint.Phase, p offprint.Progress) {
+		m.pulse.enter(phase)
+		job.Report(phase, p)
+	}
+	stop := d.watchStall(job, &m.pulse)
+	defer stop()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // lets go what the source holds, however we end
 	if err := m.open(ctx, d); err != nil {
@@ -45,7 +51,12 @@ func (d *Desk) make(ctx context.Context, job *ledger.Job) (made ledger.Made, err
 	job.At(m.doc.AsOf)
 	file := m.file(d.Now())
 	file.Key = job.Blob(report.Name + m.ext)
-	err = d.Blobs.Put(ctx, file.Key, func(out io.Writer) error { return m.write(ctx, d, out) })
+	m.pulse.storing.Add(1)
+	err = d.Blobs.Put(ctx, file.Key, func(out io.Writer) error {
+		m.pulse.storing.Add(-1)
+		defer m.pulse.storing.Add(1)
+		return m.write(ctx, d, out)
+	})
 	if err != nil {
 		return ledger.Made{}, err
 	}
@@ -104,6 +115,7 @@ type making struct {
 
 	out      metered
 	to       offprint.Writer
+	pulse    pulse
 	now      offprint.Progress
 	forecast *forecast
 	clock    func() time.Time
@@ -172,7 +184,7 @@ func limit(a, b int64) int64 {
 
 // write passes the document's rows to the format.
 func (m *making) write(ctx context.Context, d *Desk, out io.Writer) (err error) {
-	m.out = metered{Writer: out, most: d.MaxBytes, hash: sha256.New()}
+	m.out = metered{Writer: out, most: d.MaxBytes, hash: sha256.New(), pulse: &m.pulse}
 	if m.to, err = m.format.New(&m.out, m.head(d.Now())); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
@@ -238,6 +250,7 @@ func (m *making) part(ctx context.Context, table *offprint.Table) error {
 // that slow rows are told of one by one, so many that fast ones cost nothing.
 func (m *making) count(ctx context.Context, ofPart int64) error {
 	m.now.Rows++
+	m.pulse.moves.Add(1)
 	if m.unseen--; m.unseen > 0 {
 		return nil
 	}
@@ -281,6 +294,7 @@ type metered struct {
 	most  int64
 	bytes int64
 	hash  hash.Hash
+	pulse *pulse
 }
 
 func (m *metered) Write(b []byte) (int, error) {
@@ -289,7 +303,10 @@ func (m *metered) Write(b []byte) (int, error) {
 		err.Title = "The report is too large"
 		return 0, err
 	}
+	m.pulse.storing.Add(1)
 	n, err := m.Writer.Write(b)
+	m.pulse.storing.Add(-1)
+	m.pulse.moves.Add(1)
 	m.bytes += int64(n)
 	_, errHash := m.hash.Write(b[:n])
 	return n, errors.Join(err, errHash)

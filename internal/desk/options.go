@@ -116,16 +116,16 @@ func unknown(report *offprint.Report, sent offprint.Sent) error {
 // tooSlow is what an asker hears who waited for a source for so long.
 func tooSlow(report *offprint.Report, limit time.Duration) error {
 	err := offprint.Errorf(offprint.SourceUnavailable, "It did not say within %g seconds what there is to choose from. Try again, or write the value yourself.", limit.Seconds())
-	err.Title = "The " + sourceOf(report) + " did not answer"
+	err.Title = "The " + sourceOf(report.Reads) + " did not answer"
 	return err
 }
 
-// sourceOf is what people call that which a report reads.
-func sourceOf(report *offprint.Report) string {
-	if report.Reads == "" {
+// sourceOf is what people call a source that reports read.
+func sourceOf(reads string) string {
+	if reads == "" {
 		return "source"
 	}
-	return report.Reads + " database"
+	return reads + " database"
 }
 
 // chosen are the options behind the values of req's parameters, by parameter,

@@ -70,7 +70,7 @@ func (d *Desk) Preview(ctx context.Context, who offprint.Identity, ask Ask) (Pre
 
 func noPreview(report *offprint.Report, limit time.Duration) error {
 	err := offprint.Errorf(offprint.SourceTimeout, "Its first rows did not come within %g seconds, so there is no preview. The report itself has more time: generate it.", limit.Seconds())
-	err.Title = "The " + sourceOf(report) + " took too long"
+	err.Title = "The " + sourceOf(report.Reads) + " took too long"
 	return err
 }
 

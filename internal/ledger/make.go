@@ -231,6 +231,8 @@ func (w *work) settle(ctx context.Context, t *river.Job[makeTicket], j *Job, mad
 		return w.finally(ctx, "hand back", t, j, func(ctx context.Context, tx *sql.Tx) error {
 			return w.requeue(ctx, tx, &j.is, requeuing{until: j.is.RetryUntil, problem: j.is.Problem})
 		})
+	case cause != nil: // it was given up, of which Make's error is only the echo
+		err = cause
 	}
 	return w.failed(ctx, t, j, err)
 }

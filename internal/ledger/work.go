@@ -85,6 +85,9 @@ func (j *Job) Report(phase offprint.Phase, p offprint.Progress) {
 	j.phase, j.progress, j.changed = phase, p, true
 }
 
+// GiveUp ends the attempt with this error, whether or not Make comes back.
+func (j *Job) GiveUp(err error) { j.cancel(err) }
+
 // At says of which instant the data is.
 func (j *Job) At(asOf time.Time) {
 	j.mu.Lock()
