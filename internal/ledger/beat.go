@@ -107,6 +107,20 @@ func (w *work) beatJobs(ctx context.Context) error {
 			w.look(ctx, j)
 		}
 	}
+	return w.probed(ctx, jobs, words)
+}
+
+// probed lets others read a source again whose probe has its first rows.
+func (w *work) probed(ctx context.Context, jobs []*Job, words []word) error {
+	for i, j := range jobs {
+		if !j.probes.Load() || words[i].phase == offprint.Querying {
+			continue
+		}
+		if err := w.answered(ctx, j.Run.Reads); err != nil {
+			return err
+		}
+		j.probes.Store(false)
+	}
 	return nil
 }
 

@@ -78,8 +78,13 @@ func (w *work) make(ctx context.Context, t *river.Job[makeTicket], r record) err
 		made, err = w.call(own, j)
 		w.turn.leave()
 	}
+	answered := err == nil
 	err = w.settle(own, t, j, made, err)
-	return errors.Join(err, w.freed(context.WithoutCancel(ctx), r.Reads))
+	ctx = context.WithoutCancel(ctx)
+	if answered {
+		err = errors.Join(err, w.answered(ctx, r.Reads))
+	}
+	return errors.Join(err, w.freed(ctx, r.Reads))
 }
 
 func ignore(err, what error) error {
@@ -120,7 +125,9 @@ func (w *work) take(ctx context.Context, t *river.Job[makeTicket], r record, beg
 		return nil, err
 	}
 	w.hub.nudge(changeOf(&r.Run))
-	return &Job{Run: r.Run, is: r, phase: offprint.Querying, progress: offprint.Progress{AtLeast: r.Progress.AtLeast}}, nil
+	j := &Job{Run: r.Run, is: r, phase: offprint.Querying, progress: offprint.Progress{AtLeast: r.Progress.AtLeast}}
+	j.probes.Store(r.outage.is())
+	return j, nil
 }
 
 // tookAnyway asks for as long as the lease would last. It locks the run to
@@ -251,13 +258,31 @@ func (w *work) finish(ctx context.Context, t *river.Job[makeTicket], j *Job, mad
 // failed ends the attempt: another one later, or none.
 func (w *work) failed(ctx context.Context, t *river.Job[makeTicket], j *Job, err error) error {
 	p := w.problem(ctx, j, err)
-	next, again := w.next(j, err, p)
-	if again {
-		return w.finally(ctx, "fail", t, j, func(ctx context.Context, tx *sql.Tx) error { return w.requeue(ctx, tx, &j.is, next) })
-	}
-	return w.finally(ctx, "fail", t, j, func(ctx context.Context, tx *sql.Tx) error {
+	down := p.Code == offprint.SourceUnavailable && j.Run.Reads != ""
+	failed := w.finally(ctx, "fail", t, j, func(ctx context.Context, tx *sql.Tx) error {
+		later := w.in(w.backoff(j.is.Outages + 1))
+		if down {
+			o, err := w.wentDown(ctx, tx, &j.is, p)
+			if err != nil {
+				return err
+			}
+			if o.is() {
+				later = o.probe
+			}
+		}
+		next, again := w.next(j, err, p, later)
+		if again {
+			return w.requeue(ctx, tx, &j.is, next)
+		}
+		if p.Code.Decide() == offprint.Again {
+			p = gaveUp(p)
+		}
 		return w.end(ctx, tx, &j.is, ending{state: offprint.Failed, problem: p, failures: next.failures})
 	})
+	if down {
+		failed = errors.Join(failed, w.tellHeld(ctx, j.Run.Reads, everybody))
+	}
+	return failed
 }
 
 // problem is what the asker sees of an error; the log has it whole, under the
@@ -286,15 +311,15 @@ func traceID() string {
 // its version.
 const unknownPause = 2 * time.Second
 
-// next says what follows an error; when nothing does, only failures counts.
-func (w *work) next(j *Job, err error, p *offprint.Error) (q requeuing, again bool) {
+// next says what follows an error, and when, if that is not counted; when
+// nothing does, only failures counts.
+func (w *work) next(j *Job, err error, p *offprint.Error, uncounted time.Time) (q requeuing, again bool) {
 	q = requeuing{problem: p, until: j.is.RetryUntil}
 	switch decision := p.Code.Decide(); {
 	case errors.Is(err, offprint.ErrUnknownVersion):
 		q.next, q.problem = w.in(unknownPause), j.is.Problem // no news for who asked, until it is given up
 	case decision == offprint.Again:
-		q.outages = 1
-		q.next = w.in(w.backoff(j.is.Outages + 1))
+		q.outages, q.next = 1, uncounted
 	case decision == offprint.Attempts:
 		q.failures, q.until = 1, time.Time{}
 		q.next = w.in(w.backoff(j.is.Failures + 1))

@@ -18,12 +18,14 @@ var (
 	schema2 string
 	//go:embed schema_3.sql
 	schema3 string
+	//go:embed schema_4.sql
+	schema4 string
 )
 
 // migrations are applied in their order and never changed once released. They
 // expand first and contract a release later, so that old and new releases run
 // side by side.
-func migrations() []string { return []string{schema, schema2, schema3} }
+func migrations() []string { return []string{schema, schema2, schema3, schema4} }
 
 // migrate brings River's tables and ours up to date, one process at a time.
 func (l *Ledger) migrate(ctx context.Context) error {

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"math"
 
@@ -13,6 +14,7 @@ import (
 // They are given in the order of asking: of the runs that are ready, which wait
 // for nothing but a worker, so many of the oldest may start as places are free.
 // Any other is held, without a ticket, until whoever frees a place releases it.
+// A source that does not answer has no place, or one: see probe.go.
 //
 // All of that is decided under the source's lock, so two processes do not give
 // the same place away. Whoever releases takes it too, after the end of a run is
@@ -29,7 +31,8 @@ func (l *Ledger) most(source string) int {
 	return math.MaxInt32
 }
 
-// limited tells whether a source has fewer places than may be asked for.
+// limited tells whether a source has fewer places than may be asked for, also
+// while it answers.
 func (l *Ledger) limited(source string) bool { return l.most(source) < math.MaxInt32 }
 
 // lockSource lets nobody else give away places of the source until the
@@ -47,16 +50,25 @@ func (l *Ledger) lockSource(ctx context.Context, tx *sql.Tx, source string) erro
 
 // countTaken begins with the few leases, and says so to SQLite, which would
 // read every run there ever was.
-const countTaken = `SELECT count(*) FROM running x CROSS JOIN runs r WHERE r.id = x.run AND r.epoch = x.epoch AND r.reads = $1`
+const countTaken = `SELECT count(*), COALESCE(SUM(CASE WHEN x.probes > 0 THEN 1 ELSE 0 END), 0) FROM running x CROSS JOIN runs r WHERE r.id = x.run AND r.epoch = x.epoch AND r.reads = $1`
 
 // countEarlier goes by id even where the statistics are old.
 const countEarlier = `SELECT count(*) FROM (SELECT 1 FROM runs WHERE ` + ready + ` AND id < $2 ORDER BY id LIMIT $3) AS a`
 
-// free is how many places are; under the source's lock there are no fewer afterwards.
+// free is how many places are; under the source's lock there are no fewer
+// afterwards. Runs that began before an outage are no probes, and may go on.
 func (l *Ledger) free(ctx context.Context, on asker, source string) (int, error) {
-	var taken int
-	err := on.QueryRowContext(ctx, countTaken, source).Scan(&taken)
-	return max(0, l.most(source)-taken), err
+	o, err := outageOf(ctx, on, source)
+	if err != nil || o.is() && o.probe.After(l.now()) {
+		return 0, err
+	}
+	var taken, probing int
+	err = on.QueryRowContext(ctx, countTaken, source).Scan(&taken, &probing)
+	free := l.most(source) - taken
+	if o.is() {
+		free = min(free, 1-probing)
+	}
+	return max(0, free), err
 }
 
 // ready is the condition of runs of the source $1 that wait for nothing but a
@@ -64,12 +76,19 @@ func (l *Ledger) free(ctx context.Context, on asker, source string) (int, error)
 // let others go first.
 const ready = `reads = $1 AND reads <> '' AND state = 'queued' AND next_attempt = 0`
 
-// mayStart tells whether a place is the run's: it locks the source.
-func (l *Ledger) mayStart(ctx context.Context, tx *sql.Tx, r *record) (bool, error) {
-	if !l.limited(r.Reads) {
+// mayStart tells whether a place is the run's: it locks the source, unless that
+// answers and has places for everybody.
+func (l *Ledger) mayStart(ctx context.Context, tx *sql.Tx, r *record) (may bool, err error) {
+	if r.outage, err = outageOf(ctx, tx, r.Reads); err != nil {
+		return false, err
+	}
+	if !l.limited(r.Reads) && !r.outage.is() {
 		return true, nil
 	}
 	if err := l.lockSource(ctx, tx, r.Reads); err != nil {
+		return false, err
+	}
+	if r.outage, err = outageOf(ctx, tx, r.Reads); err != nil {
 		return false, err
 	}
 	free, err := l.free(ctx, tx, r.Reads)
@@ -82,7 +101,7 @@ func (l *Ledger) mayStart(ctx context.Context, tx *sql.Tx, r *record) (bool, err
 }
 
 // hold takes a queued run's ticket away until it is released. From then on it
-// waits for no time any more, if it did.
+// waits for no time of its own any more, if it did.
 func (l *Ledger) hold(ctx context.Context, tx *sql.Tx, r *record) error {
 	happened, err := exec(ctx, tx, `UPDATE runs SET epoch = epoch + 1, ticket = 0, held_for = $1, next_attempt = 0,
 		revision = revision + CASE WHEN next_attempt > 0 THEN 1 ELSE 0 END WHERE id = $2 AND epoch = $3 AND state = 'queued'`,
@@ -118,12 +137,12 @@ func (l *Ledger) holdMore(ctx context.Context, tx *sql.Tx, r *record) error {
 }
 
 // freed releases who may start now that a run of the source has ended, or
-// waits no more.
+// waits no more. Where places are for everybody, mostly nobody is held.
 func (l *Ledger) freed(ctx context.Context, source string) error {
-	if !l.limited(source) {
-		return nil
+	if l.limited(source) {
+		return l.release(ctx, source)
 	}
-	return l.release(ctx, source)
+	return l.releaseIfAny(ctx, source)
 }
 
 // mostAtOnce bounds what one transaction holds or releases; the next goes on.
@@ -131,11 +150,17 @@ const mostAtOnce = 100
 
 // release gives a ticket to those of a source's held runs that may start.
 func (l *Ledger) release(ctx context.Context, source string) error {
+	var told []change // who waited for the source to answer
 	err := l.step(ctx, "release", func(ctx context.Context, tx *sql.Tx) error {
 		if err := l.lockSource(ctx, tx, source); err != nil {
 			return err
 		}
 		held, err := l.next(ctx, tx, source)
+		if err != nil || len(held) == 0 {
+			return err
+		}
+		told, err = l.changed(ctx, tx, `UPDATE runs SET revision = revision + 1, held_until = 0 WHERE held_for = $1 AND held_for <> '' AND held_until > 0 AND id <= $2`,
+			heldFor(source), held[len(held)-1].run)
 		for i := 0; i < len(held) && err == nil; i++ {
 			err = ignore(l.reissue(ctx, tx, held[i].run, held[i].epoch, held[i].ticket), errNotOurs)
 		}
@@ -144,6 +169,7 @@ func (l *Ledger) release(ctx context.Context, source string) error {
 	if err != nil {
 		return fmt.Errorf("release runs of %s: %w", source, err)
 	}
+	l.hub.nudge(told...)
 	return nil
 }
 
@@ -177,19 +203,24 @@ func among(ctx context.Context, on asker, text string, args ...any) (found []dea
 	return found, err
 }
 
+// releaseIfAny looks first, for mostly there is nothing to do and nothing to
+// write.
+func (l *Ledger) releaseIfAny(ctx context.Context, source string) error {
+	next, err := l.next(ctx, l.inner, source)
+	if err != nil || len(next) == 0 {
+		return err
+	}
+	return l.release(ctx, source)
+}
+
 // releaseAll releases what may start of every source for which runs are held.
-// It looks first, for mostly there is nothing to do and nothing to write.
 func (l *Ledger) releaseAll(ctx context.Context) error {
 	sources, err := l.heldSources(ctx)
 	if err != nil {
 		return fmt.Errorf("find held runs: %w", err)
 	}
 	return l.oneByOne(ctx, len(sources), func(i int) error {
-		next, err := l.next(ctx, l.inner, sources[i])
-		if err != nil || len(next) == 0 {
-			return err
-		}
-		return l.release(ctx, sources[i])
+		return errors.Join(l.releaseIfAny(ctx, sources[i]), l.tellLater(ctx, sources[i]))
 	})
 }
 

@@ -249,7 +249,7 @@ func TestWhateverFreesAPlaceReleasesWhoComesNext(t *testing.T) {
 				case "failed":
 					end <- offprint.Errorf(offprint.BadQuery, "No.")
 				case "tried again later":
-					end <- offprint.Errorf(offprint.SourceUnavailable, "It is down.")
+					end <- offprint.Errorf(offprint.StorageUnavailable, "It is down.")
 				case "handed back":
 					b.work(other, Workers{Slots: 2, Drain: time.Millisecond, Make: m.make})
 					stop()
@@ -288,7 +288,7 @@ func TestARunThatIsTriedAgainWaitsForAPlaceLikeOthers(t *testing.T) {
 			if tries.Add(1) == 1 {
 				begun <- struct{}{}
 				<-fail
-				return Made{}, offprint.Errorf(offprint.SourceUnavailable, "It is down.")
+				return Made{}, offprint.Errorf(offprint.StorageUnavailable, "It is down.")
 			}
 			return m.make(ctx, j)
 		}})

@@ -76,14 +76,14 @@ func (r *reaper) round(ctx context.Context) error {
 }
 
 // releaseMissed looks every second for held runs that may start: whoever freed
-// their place may have ended before he could release them, or a restart has
-// given their source more places.
+// their place may have ended before he could release them, a restart has given
+// their source more places, or it is time to probe it.
 func (r *reaper) releaseMissed(ctx context.Context) error {
 	if time.Since(r.freed) < time.Second {
 		return nil
 	}
 	r.freed = time.Now()
-	return r.releaseAll(ctx)
+	return errors.Join(r.giveUpHeld(ctx), r.releaseAll(ctx))
 }
 
 // listen learns that the ledger answers, and whether its clock, that of the

@@ -16,6 +16,7 @@ type record struct {
 	ticket  int64
 	heldFor string
 	owner   string // of its lease
+	outage  outage // of its source, as it was known when the run might start
 	fileKey string
 }
 
@@ -76,13 +77,15 @@ func read(s string, v any) error {
 	return json.Unmarshal([]byte(s), v)
 }
 
-// find reads records with what the narrow table knows better.
+// find reads records with what the narrow table knows better and, of those
+// that are held, what is known of their source.
 const find = `SELECT r.id, r.report, r.version, r.title, r.metadata, r.asking, r.state, r.epoch, r.ticket, r.held_for, r.reads,
 	r.failures, r.outages, r.losses, r.next_attempt, r.retry_until, r.percent, r.outcome, r.warnings, r.problem,
 	r.file, r.file_key, r.file_state, r.expires, r.created, r.started, r.finished, r.as_of, r.revision,
 	COALESCE(x.owner, ''), COALESCE(x.phase, ''), COALESCE(x.row_count, 0), COALESCE(x.row_total, 0), COALESCE(x.exact, 0),
-	COALESCE(x.bytes, 0), COALESCE(x.percent, 0), COALESCE(x.as_of, 0), COALESCE(x.due, 0), COALESCE(x.rest, 0), COALESCE(x.revision, 0)
-	FROM runs r LEFT JOIN running x ON x.run = r.id AND x.epoch = r.epoch `
+	COALESCE(x.bytes, 0), COALESCE(x.percent, 0), COALESCE(x.as_of, 0), COALESCE(x.due, 0), COALESCE(x.rest, 0), COALESCE(x.revision, 0),
+	COALESCE(s.outages, 0), COALESCE(s.next_probe, 0), COALESCE(s.problem, '')
+	FROM runs r LEFT JOIN running x ON x.run = r.id AND x.epoch = r.epoch LEFT JOIN sources s ON r.held_for <> '' AND s.name = r.reads `
 
 // scan reads what find selects; no row is errNoRun.
 func scan(row interface{ Scan(...any) error }) (record, error) {
@@ -90,10 +93,13 @@ func scan(row interface{ Scan(...any) error }) (record, error) {
 	var asking, metadata, warnings, trouble, file, fileState string
 	var next, until, expires, created, started, finished, asOf, exact, liveAsOf, due, rest, liveRevision int64
 	var percent, livePercent int
+	var o outage
+	var probe int64
 	err := row.Scan(&r.ID, &r.Report, &r.Version, &r.Title, &metadata, &asking, &r.State, &r.epoch, &r.ticket, &r.heldFor, &r.Reads,
 		&r.Failures, &r.Outages, &r.Losses, &next, &until, &percent, &r.Outcome, &warnings, &trouble,
 		&file, &r.fileKey, &fileState, &expires, &created, &started, &finished, &asOf, &r.Revision,
-		&r.owner, &r.Phase, &r.Progress.Rows, &r.Progress.RowsTotal, &exact, &r.Progress.Bytes, &livePercent, &liveAsOf, &due, &rest, &liveRevision)
+		&r.owner, &r.Phase, &r.Progress.Rows, &r.Progress.RowsTotal, &exact, &r.Progress.Bytes, &livePercent, &liveAsOf, &due, &rest, &liveRevision,
+		&o.times, &probe, &o.problem)
 	if errors.Is(err, sql.ErrNoRows) {
 		return r, errNoRun
 	}
@@ -106,6 +112,10 @@ func scan(row interface{ Scan(...any) error }) (record, error) {
 	r.Progress.Forecast = offprint.Forecast{Due: at(due), Then: micros(rest)}
 	r.Progress.AtLeast = max(percent, livePercent)
 	r.Revision = max(r.Revision, liveRevision)
+	if o.is() {
+		o.probe = at(probe)
+		r.outage, r.NextAttempt, trouble = o, o.probe, o.problem
+	}
 	return r, r.decode(asking, metadata, warnings, trouble, file, fileState, expires)
 }
 

@@ -69,9 +69,9 @@ func (l *Ledger) start(ctx context.Context, tx *sql.Tx, r *record, owner string,
 	} else if err != nil {
 		return err
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO running (run, epoch, owner, lease_until, begun, revision, phase, row_count, row_total, exact, bytes, percent, as_of)
-		VALUES ($1, $2, $3, `+l.clock+` + $4, $5, $6, $7, 0, 0, 0, 0, $8, 0)`,
-		r.ID, r.epoch, owner, l.o.Lease.Microseconds(), number(begun), r.Revision, string(offprint.Querying), r.Progress.AtLeast)
+	_, err := tx.ExecContext(ctx, `INSERT INTO running (run, epoch, owner, lease_until, begun, revision, phase, row_count, row_total, exact, bytes, percent, as_of, probes)
+		VALUES ($1, $2, $3, `+l.clock+` + $4, $5, $6, $7, 0, 0, 0, 0, $8, 0, $9)`,
+		r.ID, r.epoch, owner, l.o.Lease.Microseconds(), number(begun), r.Revision, string(offprint.Querying), r.Progress.AtLeast, r.outage.times)
 	if err != nil {
 		return err
 	}

@@ -56,6 +56,7 @@ type Job struct {
 	is       record // the run as it was taken
 	cancel   context.CancelCauseFunc
 	settling atomic.Bool // its end is being written: what the beat says no longer matters
+	probes   atomic.Bool // it is to find out whether its source answers again, and has not yet
 
 	mu       sync.Mutex
 	phase    offprint.Phase
