@@ -27,6 +27,7 @@ type Config struct {
 	Schema         string // of PostgreSQL; default offprint
 	ListenURL      string // PostgreSQL for session connections, where Database pools transactions
 	Files          string // dir:PATH; default dir:data/files
+	DiskReserve    int64  // bytes that stay free on the disk of Files; 1 GiB, or a twentieth of a small disk
 	Reports        string // folder of *.sql; default reports
 	Sources        map[string]SourceConfig
 	Workers        int      // runs made at once in this process; 0: none

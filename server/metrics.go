@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/offprint/offprint"
+	"github.com/offprint/offprint/internal/blob"
 	"github.com/offprint/offprint/internal/desk"
 )
 
@@ -21,9 +22,11 @@ import (
 type metrics struct {
 	registry *prometheus.Registry
 	desk     *desk.Desk
+	blobs    *blob.Dir
 	queued   *prometheus.Desc
 	running  *prometheus.Desc
 	age      *prometheus.Desc
+	free     *prometheus.Desc
 	attempts *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 	rows     *prometheus.CounterVec
@@ -38,6 +41,7 @@ func newMetrics() *metrics {
 		queued:   prometheus.NewDesc("offprint_runs_queued", "Runs that wait, on all nodes.", nil, nil),
 		running:  prometheus.NewDesc("offprint_runs_running", "Runs that are being made, on all nodes.", nil, nil),
 		age:      prometheus.NewDesc("offprint_queue_age_seconds", "How long the oldest waiting run has waited.", nil, nil),
+		free:     prometheus.NewDesc("offprint_store_free_bytes", "What the disk of the store still takes; no file is written that would leave less than disk_reserve.", nil, nil),
 		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "offprint_attempts_total", Help: "Attempts to make a run, by the code that they ended with."}, []string{"report", "format", "code"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "offprint_attempt_seconds", Help: "How long attempts took.", Buckets: prometheus.ExponentialBuckets(0.05, 4, 10),
@@ -71,9 +75,13 @@ func (m *metrics) Describe(to chan<- *prometheus.Desc) {
 	to <- m.queued
 	to <- m.running
 	to <- m.age
+	to <- m.free
 }
 
 func (m *metrics) Collect(to chan<- prometheus.Metric) {
+	if free, _, err := m.blobs.Free(); err == nil { // some systems do not say
+		to <- prometheus.MustNewConstMetric(m.free, prometheus.GaugeValue, float64(free))
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	census, err := m.desk.Census(ctx)

@@ -91,6 +91,7 @@ func (r *reading) keys(c *Config) yaml.Keys {
 		"schema":          r.text(&c.Schema),
 		"listen_url":      r.text(&c.ListenURL),
 		"files":           r.text(&c.Files),
+		"disk_reserve":    r.size(&c.DiskReserve),
 		"reports":         r.text(&c.Reports),
 		"sources":         r.sources(c.Sources),
 		"workers":         r.count(&c.Workers),

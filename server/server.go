@@ -90,12 +90,13 @@ func New(ctx context.Context, c Config) (s *Server, err error) {
 	if s.blobs, err = blob.OpenDir(strings.TrimPrefix(c.Files, "dir:")); err != nil {
 		return s, err
 	}
+	s.blobs.Reserve = c.DiskReserve
 	s.metrics = newMetrics()
 	s.desk = desk.New(desk.Config{
 		Catalog: s.folder, Formats: formats(), Ledger: s.ledger, Blobs: s.blobs, Retention: c.Retention, MaxAttempts: c.MaxAttempts,
 		MaxRows: c.Limits.Rows, MaxBytes: c.Limits.FileBytes, Drain: c.Drain, Stall: c.Stall, FirstRow: c.firstRow(), Secrets: c.Secrets, Tried: s.metrics.tried, Now: c.Now, Log: c.Log,
 	})
-	s.metrics.desk = s.desk
+	s.metrics.desk, s.metrics.blobs = s.desk, s.blobs
 	s.who, err = c.checker(s.ledger)
 	return s, err
 }

@@ -53,6 +53,9 @@ func TestAServerFromBeginToEnd(t *testing.T) {
 			t.Errorf("the metrics have no %s", want)
 		}
 	}
+	if !strings.Contains(body, "\noffprint_store_free_bytes ") {
+		t.Error("the metrics do not say what room there is for files")
+	}
 	stop()
 }
 
@@ -108,6 +111,43 @@ func TestMaxRuns(t *testing.T) {
 	}
 	if most.Load() != 1 {
 		t.Errorf("%d at once", most.Load())
+	}
+	stop()
+}
+
+// A server whose disk has no room to spare takes what is asked, keeps it, and
+// says why it waits.
+func TestARunWaitsForRoomOnTheDisk(t *testing.T) {
+	config, err := server.Demo(t.Context(), t.TempDir(), 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, err := server.ReadConfig("", []string{"OFFPRINT_DISK_RESERVE=1000000TiB"})
+	if err != nil || read.DiskReserve != 1000000<<40 {
+		t.Fatalf("%d, %v", read.DiskReserve, err)
+	}
+	config.Listen, config.Workers, config.DiskReserve = "127.0.0.1:0", 1, read.DiskReserve
+	url, stop := started(t, config)
+	req, err := http.NewRequestWithContext(t.Context(), "POST", url+"/v1/runs", strings.NewReader(`{"report":"orders","format":"csv"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	_, body := do(t, req)
+	id := strings.Split(body, `"`)[3]
+	for end := time.Now().Add(20 * time.Second); !strings.Contains(body, `"storage_unavailable"`); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("it stays %s", body)
+		}
+		if req, err = http.NewRequestWithContext(t.Context(), "GET", url+"/v1/runs/"+id, nil); err != nil {
+			t.Fatal(err)
+		}
+		_, body = do(t, req)
+	}
+	for _, want := range []string{`"state":"queued"`, `"title":"There is no room for the file"`, "Your request is kept and tried again."} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the run has no %s: %s", want, body)
+		}
 	}
 	stop()
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -150,20 +151,12 @@ func TestDirKeepsNothingHalf(t *testing.T) {
 }
 
 func TestFullDiskIsStorageUnavailable(t *testing.T) {
-	if os.Getuid() != 0 { // root in a namespace of its own may mount there
-		out, err := exec.Command("unshare", "--map-root-user", "--mount", os.Args[0], "-test.run=^"+t.Name()+"$").CombinedOutput()
-		if err != nil {
-			t.Fatalf("as root of a namespace: %v\n%s", err, out)
-		}
+	if !mayMount(t) {
 		return
 	}
-	path := small(t)
-	dir, err := blob.OpenDir(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer dir.Close()
-	err = dir.Put(t.Context(), "run_a/1/orders.csv", func(w io.Writer) error {
+	dir := small(t, "1m")
+	dir.Reserve = 1
+	err := dir.Put(t.Context(), "run_a/1/orders.csv", func(w io.Writer) error {
 		_, err := io.Copy(w, io.LimitReader(zeros{}, 4<<20))
 		return err
 	})
@@ -175,11 +168,88 @@ func TestFullDiskIsStorageUnavailable(t *testing.T) {
 	}
 }
 
-// small is a folder on a file system of 1 MB.
-func small(t *testing.T) string {
+// A report never takes the last of a disk on which the ledger may live.
+func TestTheReserveOfADiskIsLeftAlone(t *testing.T) {
+	if !mayMount(t) {
+		return
+	}
+	const mega = 1 << 20
+	for _, tt := range []struct {
+		name          string
+		reserve, kept int64
+	}{
+		{"what is configured", 4 * mega, 4 * mega},
+		{"a twentieth of a small disk", 0, 16 * mega / 20},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := small(t, "16m")
+			dir.Reserve = tt.reserve
+			free := func() int64 {
+				free, size, err := dir.Free()
+				if err != nil || size != 16*mega {
+					t.Fatal(size, err)
+				}
+				return free
+			}
+			if err := dir.Put(t.Context(), "run_a/1/orders.csv", writing("small enough")); err != nil {
+				t.Fatal(err)
+			}
+			least := free()
+			err := dir.Put(t.Context(), "run_b/1/orders.csv", func(w io.Writer) error {
+				b := make([]byte, 10_000)
+				for range 16 * mega / len(b) {
+					if _, err := w.Write(b); err != nil {
+						return fmt.Errorf("write row: %w", err)
+					}
+					least = min(least, free())
+				}
+				return nil
+			})
+			if offprint.CodeOf(err) != offprint.StorageUnavailable {
+				t.Errorf("put: %v, want storage_unavailable", err)
+			}
+			if most := tt.kept + tt.kept/8; least < tt.kept-tt.kept/8 || least > most {
+				t.Errorf("%d bytes were left free, want about %d", least, tt.kept)
+			}
+			if got := keys(t, dir, ""); got != "run_a/1/orders.csv" {
+				t.Errorf("there are %s", got)
+			}
+
+			dir.Reserve = 15*mega + mega/2 + mega/4 // others have used up what was left
+			if err := dir.Put(t.Context(), "run_c/1/orders.csv", writing("small")); err != nil {
+				t.Errorf("with room for it: %v", err)
+			}
+			dir.Reserve = 16 * mega
+			err = dir.Put(t.Context(), "run_d/1/orders.csv", func(io.Writer) error {
+				t.Error("it was begun")
+				return nil
+			})
+			if offprint.CodeOf(err) != offprint.StorageUnavailable || free() < 15*mega {
+				t.Errorf("put without room: %v", err)
+			}
+		})
+	}
+}
+
+// mayMount tells whether the test may mount: root may, anybody else runs the
+// test once more as root of a namespace of its own, and is done then.
+func mayMount(t *testing.T) bool {
+	t.Helper()
+	if os.Getuid() == 0 {
+		return true
+	}
+	out, err := exec.Command("unshare", "--map-root-user", "--mount", os.Args[0], "-test.run=^"+t.Name()+"$").CombinedOutput()
+	if err != nil {
+		t.Fatalf("as root of a namespace: %v\n%s", err, out)
+	}
+	return false
+}
+
+// small is a store on a file system of that size.
+func small(t *testing.T, size string) *blob.Dir {
 	t.Helper()
 	path := t.TempDir()
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", path).CombinedOutput(); err != nil {
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size="+size, "tmpfs", path).CombinedOutput(); err != nil {
 		t.Fatalf("mount a small tmpfs (needs root): %v\n%s", err, out)
 	}
 	t.Cleanup(func() {
@@ -187,7 +257,12 @@ func small(t *testing.T) string {
 			t.Errorf("umount: %v\n%s", err, out)
 		}
 	})
-	return path
+	dir, err := blob.OpenDir(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { dir.Close() })
+	return dir
 }
 
 type zeros struct{}

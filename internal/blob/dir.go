@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"iter"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -21,7 +22,13 @@ import (
 // A Dir keeps blobs as files below a folder of its own: orders.xlsx of the
 // second epoch of a run is <folder>/run_0193…/2/orders.xlsx. What is being
 // written ends in .part and gets its name only when it is on the disk.
-type Dir struct{ root *os.Root }
+type Dir struct {
+	// Reserve is what stays free on the disk, on which the ledger may live too:
+	// a Put that would take of it is refused. 0 is 1 GiB, or a twentieth of a
+	// disk that is smaller than twenty.
+	Reserve int64
+	root    *os.Root
+}
 
 const part = ".part"
 
@@ -34,7 +41,7 @@ func OpenDir(path string) (*Dir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
-	return &Dir{root}, nil
+	return &Dir{root: root}, nil
 }
 
 // Close lets the folder go; open blobs stay readable.
@@ -45,6 +52,9 @@ func (d *Dir) Close() error { return d.root.Close() }
 func (d *Dir) Put(ctx context.Context, key string, write func(io.Writer) error) error {
 	name, err := path(key)
 	if err != nil {
+		return err
+	}
+	if _, err := d.room(0); err != nil {
 		return err
 	}
 	if err := d.root.MkdirAll(filepath.Dir(name), 0o700); err != nil {
@@ -71,7 +81,7 @@ func (d *Dir) fill(ctx context.Context, name string, write func(io.Writer) error
 	if err != nil {
 		return stored(err)
 	}
-	err = write(&storing{ctx: ctx, f: f})
+	err = write(&storing{ctx: ctx, f: f, dir: d})
 	if err == nil {
 		err = stored(f.Sync())
 	}
@@ -99,15 +109,46 @@ func (d *Dir) syncDir(name string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// storing writes to f until ctx ends, and tells the store's errors from the writer's own.
+// room refuses to write so many bytes if they would take of the reserve, and
+// answers how many more may be written until it is asked again: a sixty-fourth
+// of the reserve, so that all who write at once do not use it up.
+func (d *Dir) room(bytes int64) (more int64, err error) {
+	free, size, err := d.Free()
+	if errors.Is(err, errors.ErrUnsupported) {
+		return math.MaxInt64, nil
+	}
+	if err != nil {
+		return 0, stored(err)
+	}
+	reserve := d.Reserve
+	if reserve <= 0 {
+		reserve = min(1<<30, size/20)
+	}
+	if free-bytes < reserve {
+		return 0, stored(fmt.Errorf("%w: %d bytes are free and %d are kept so", syscall.ENOSPC, free, reserve))
+	}
+	return reserve / 64, nil
+}
+
+// storing writes to f until ctx ends or there is no room, and tells the
+// store's errors from the writer's own.
 type storing struct {
-	ctx context.Context
-	f   *os.File
+	ctx  context.Context
+	f    *os.File
+	dir  *Dir
+	more int64 // bytes until the room is looked at again
 }
 
 func (s *storing) Write(b []byte) (int, error) {
 	if err := context.Cause(s.ctx); err != nil {
 		return 0, err
+	}
+	if s.more -= int64(len(b)); s.more < 0 {
+		more, err := s.dir.room(int64(len(b)))
+		if err != nil {
+			return 0, err
+		}
+		s.more = more
 	}
 	n, err := s.f.Write(b)
 	return n, stored(err)
@@ -119,7 +160,7 @@ func stored(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		e := offprint.Errorf(offprint.StorageUnavailable, "The disk that keeps the files is full. Your request is kept and tried again.")
+		e := offprint.Errorf(offprint.StorageUnavailable, "The disk that keeps the files is full. Your request is kept and tried again. If this stays so, tell whoever runs this server.")
 		e.Title = "There is no room for the file"
 		return e.Because(err)
 	}
