@@ -88,7 +88,44 @@ func TestSubtotalsOfACutFile(t *testing.T) {
 	}
 }
 
-// read is what a PDF says, or the second sheet of a workbook.
+// A file that was cut says so wherever it can, and its name always.
+func TestACutFileSaysSo(t *testing.T) {
+	for _, tt := range []struct{ format, ext, want string }{
+		{"xlsx", ".xlsx", "Total 7.07 Only the first 3 rows: the report’s limit"},
+		{"pdf", ".pdf", "Total 7.07 Only the first 3 rows: the report’s limit"},
+		{"csv", ".csv", ""},
+		{"jsonl", ".jsonl", ""},
+	} {
+		report := regions(3)
+		report.Options = map[string]string{"about": "off"}
+		file, run, err := as(t, tt.format, report)
+		if err != nil || run.Outcome != offprint.Truncated || run.File.Rows != 3 {
+			t.Fatal(run.Outcome, err)
+		}
+		if len(run.Warnings) == 0 || run.Warnings[0].Code != "truncated" {
+			t.Errorf("%s: the warnings are %v", tt.format, run.Warnings)
+		}
+		if !strings.HasPrefix(run.File.Name, "numbers-") || !strings.HasSuffix(run.File.Name, "-cut-short"+tt.ext) {
+			t.Errorf("%s: the file is called %s", tt.format, run.File.Name)
+		}
+		if tt.want == "" {
+			continue
+		}
+		got := read(t, tt.format, file)
+		if !strings.Contains(got, tt.want) {
+			t.Errorf("%s has %q, want %q in it", tt.format, got, tt.want)
+		}
+		if tt.format == "xlsx" && !strings.Contains(got, "Rows 3 (only the first: the report's limit)") { // though nobody wanted it
+			t.Errorf("no About sheet: %q", got)
+		}
+	}
+	_, run, err := as(t, "csv", regions(4))
+	if err != nil || strings.Contains(run.File.Name, "cut") {
+		t.Errorf("a whole file is called %s, %v", run.File.Name, err)
+	}
+}
+
+// read is what a PDF says, or the sheets of a workbook, one after the other.
 func read(t *testing.T, format string, file []byte) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "file."+format)
@@ -99,7 +136,8 @@ func read(t *testing.T, format string, file []byte) string {
 	if format == "xlsx" {
 		cmd = exec.Command("/usr/bin/python3", "-c", `
 import sys, openpyxl
-for row in openpyxl.load_workbook(sys.argv[1], data_only=True).worksheets[1].iter_rows(values_only=True): print(*[v for v in row if v is not None])`, path)
+for sheet in openpyxl.load_workbook(sys.argv[1], data_only=True).worksheets:
+    for row in sheet.iter_rows(values_only=True): print(*[v for v in row if v is not None])`, path)
 	}
 	out, err := cmd.Output()
 	if err != nil {

@@ -60,7 +60,7 @@ func (d *Desk) make(ctx context.Context, job *ledger.Job) (made ledger.Made, err
 	if err != nil {
 		return ledger.Made{}, err
 	}
-	file.Rows, file.Bytes, file.SHA256 = m.end.Rows, m.out.bytes, hex.EncodeToString(m.out.hash.Sum(nil))
+	m.done(&file)
 	expires := d.Now().Add(cmp.Or(job.Run.Retention, d.Retention))
 	return ledger.Made{File: file, Outcome: m.end.Outcome, Warnings: m.end.Warnings, AsOf: m.doc.AsOf, Expires: expires, Paces: m.forecast.paces}, nil
 }
@@ -95,7 +95,7 @@ func (d *Desk) Make(ctx context.Context, who offprint.Identity, ask Ask, out io.
 		return run, err
 	}
 	file := m.file(d.Now())
-	file.Rows, file.Bytes, file.SHA256 = m.end.Rows, m.out.bytes, hex.EncodeToString(m.out.hash.Sum(nil))
+	m.done(&file)
 	run.File, run.Outcome, run.Warnings, run.AsOf = &file, m.end.Outcome, m.end.Warnings, m.doc.AsOf
 	return run, nil
 }
@@ -164,6 +164,15 @@ func (m *making) open(ctx context.Context, d *Desk) error {
 
 func (m *making) file(now time.Time) offprint.File {
 	return offprint.File{Name: fileName(m.report, m.req, now) + m.ext, MediaType: m.media}
+}
+
+// done says what the file came to. Its name tells that it was cut, since some
+// formats have no other place for that.
+func (m *making) done(file *offprint.File) {
+	file.Rows, file.Bytes, file.SHA256 = m.end.Rows, m.out.bytes, hex.EncodeToString(m.out.hash.Sum(nil))
+	if m.end.Outcome == offprint.Truncated {
+		file.Name = strings.TrimSuffix(file.Name, m.ext) + "-cut-short" + m.ext
+	}
 }
 
 func (m *making) head(now time.Time) offprint.Head {

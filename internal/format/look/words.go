@@ -22,6 +22,7 @@ type Words struct {
 	Total, Totals string
 	AsOf          string
 	Nothing       string // Nothing matched these parameters
+	Cut           string // Only the first %s rows: the report’s limit
 	NoValue       string // of a group whose value is null or empty
 	row, rows     string
 	kinds         map[offprint.Total]string
@@ -35,6 +36,8 @@ func WordsIn(locale string) Words {
 		Totals:  in("Totals", "Summen", "Totaux", "Totales"),
 		AsOf:    in("Data as of", "Datenstand", "Données du", "Datos de"),
 		Nothing: in("Nothing matched these parameters", "Nichts passt zu diesen Angaben", "Rien ne correspond à ces paramètres", "Nada coincide con estos parámetros"),
+		Cut: in("Only the first %s rows: the report’s limit", "Nur die ersten %s Zeilen: die Grenze des Berichts",
+			"Seulement les %s premières lignes : la limite du rapport", "Solo las primeras %s filas: el límite del informe"),
 		NoValue: in("(empty)", "(leer)", "(vide)", "(vacío)"),
 		row:     in("row", "Zeile", "ligne", "fila"),
 		rows:    in("rows", "Zeilen", "lignes", "filas"),

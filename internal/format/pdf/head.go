@@ -134,7 +134,7 @@ func (w *writer) remark(text string, landscape bool) error {
 // cut says that the rows were cut.
 func (w *writer) cut(rows int64) string {
 	n, _ := numberOf(strconv.AppendInt(nil, rows, 10))
-	return fmt.Sprintf(w.words.cut, n.append(nil, w.printer.group, ""))
+	return fmt.Sprintf(w.words.Cut, n.append(nil, w.printer.group, ""))
 }
 
 // note keeps what the definition says of the columns that are shown.

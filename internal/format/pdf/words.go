@@ -5,10 +5,10 @@ import "github.com/offprint/offprint/internal/format/look"
 // words are what the file itself says, in the reader's language.
 type words struct {
 	look.Words
-	page, of   string // Page 3 of 41
-	made, by   string
-	zone       string
-	cut, notes string
+	page, of string // Page 3 of 41
+	made, by string
+	zone     string
+	notes    string
 }
 
 func wordsIn(locale string) words {
@@ -20,7 +20,6 @@ func wordsIn(locale string) words {
 		made:  in("Made", "Erstellt", "Établi", "Generado"),
 		by:    in("for", "für", "pour", "para"),
 		zone:  in("Times in", "Zeiten in", "Heures de", "Horas de"),
-		cut:   in("Only the first %s rows: the report’s limit", "Nur die ersten %s Zeilen: die Grenze des Berichts", "Seulement les %s premières lignes : la limite du rapport", "Solo las primeras %s filas: el límite del informe"),
 		notes: in("Notes", "Hinweise", "Remarques", "Notas"),
 	}
 }

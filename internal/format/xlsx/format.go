@@ -117,9 +117,10 @@ func (w *writer) warn(c *column, code string, count int64, detail string) {
 	w.warnings = append(w.warnings, offprint.Warning{Code: code, Detail: detail, Column: c.Name, Count: count})
 }
 
-// Close writes the About sheet and what ties the sheets together.
+// Close writes the About sheet and what ties the sheets together. A file that
+// was cut has one whatever was said of it.
 func (w *writer) Close(doc offprint.DocEnd) ([]offprint.Warning, error) {
-	if w.about || len(w.sheets) == 0 {
+	if w.about || len(w.sheets) == 0 || doc.Outcome == offprint.Truncated {
 		if err := w.writeAbout(doc); err != nil {
 			return nil, err
 		}

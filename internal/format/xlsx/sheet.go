@@ -2,6 +2,7 @@ package xlsx
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -152,7 +153,7 @@ func (p *part) turn() error {
 		totals = p.sums.Values()
 		p.sums = offprint.NewTotals(p.table.Columns)
 	}
-	if err := p.closeSheet(totals); err != nil {
+	if err := p.closeSheet(totals, ""); err != nil {
 		return err
 	}
 	for _, c := range p.columns {
@@ -221,7 +222,11 @@ func (p *part) end(e offprint.PartEnd) (err error) {
 	if totals != nil && len(p.tables) > 1 {
 		totals = p.sums.Values()
 	}
-	if err := p.closeSheet(totals); err != nil {
+	remark := ""
+	if e.Truncated {
+		remark = fmt.Sprintf(p.w.words.Cut, p.w.words.Number(e.Rows))
+	}
+	if err := p.closeSheet(totals, remark); err != nil {
 		return err
 	}
 	p.warn()
@@ -233,8 +238,8 @@ func (p *part) end(e offprint.PartEnd) (err error) {
 }
 
 // closeSheet writes what stands behind the rows, and the files that go with
-// the sheet.
-func (p *part) closeSheet(totals []offprint.Value) error {
+// the sheet. The remark stands below the table, and is no part of it.
+func (p *part) closeSheet(totals []offprint.Value, remark string) error {
 	if p.row == 1 && len(p.columns) > 0 { // a table has a row, and be it a blank one
 		p.row++
 		p.buf = append(p.buf, `<row r="2"></row>`...)
@@ -244,6 +249,7 @@ func (p *part) closeSheet(totals []offprint.Value) error {
 	if totals != nil {
 		closings = p.appendTotals(totals)
 	}
+	p.appendRemark(remark)
 	if !p.settled {
 		if err := p.settle(); err != nil {
 			return err
@@ -265,6 +271,20 @@ func (p *part) closeSheet(totals []offprint.Value) error {
 		return err
 	}
 	return p.writeTable(closings)
+}
+
+// appendRemark writes a line below what there is, where the sheet has room and
+// a column that anybody sees.
+func (p *part) appendRemark(text string) {
+	row := p.row + 2
+	i := slices.IndexFunc(p.columns, func(c *column) bool { return !c.Hide })
+	if text == "" || i < 0 || row > maxRows {
+		return
+	}
+	number := strconv.Itoa(row)
+	b := append(p.buf, `<row r="`+number+`">`...)
+	b = append(append(b, p.columns[i].ref...), number...)
+	p.buf = append(appendString(b, p.w.styles.of(style{font: bold}), text), `</row>`...)
 }
 
 // endEntry hands over what is left of an entry, and closes it.
