@@ -345,6 +345,48 @@ func TestATermHandsALongRunOver(t *testing.T) {
 	}
 }
 
+// An upgrade replaces the workers one by one while people ask for more than
+// they can make: no run fails, none is begun anew for a reason that counts, and
+// each has one whole file.
+func TestWorkersAreReplacedOneByOneUnderLoad(t *testing.T) {
+	t.Parallel()
+	url := database(t)
+	p := newPlace(t, url, url)
+	p.env = append(p.env, "OFFPRINT_DRAIN=300ms") // most of what is being made is handed on
+	web := p.start("", "serve", "--web-only")
+	workers := []*process{p.start("", "worker", "--workers", "2"), p.start("", "worker", "--workers", "2"), p.start("", "worker", "--workers", "2")}
+	var runs []shown
+	for i := range 45 {
+		runs = append(runs, web.ask(25, "0.04"))
+		if i%15 != 14 {
+			continue
+		}
+		old := workers[i/15]
+		web.until(runs[0].ID, 60*time.Second, "being written", func(r shown) bool { return writing(r) || ended(r) })
+		workers = append(workers, p.start("", "worker", "--workers", "2"))
+		old.signal(syscall.SIGTERM)
+		if err := <-old.done; err != nil {
+			t.Errorf("a worker that was replaced ended with %v\n%s", err, old.logs)
+		}
+		old.done <- nil
+	}
+	handedOn := 0
+	for i, run := range runs {
+		run, _ = web.until(run.ID, 120*time.Second, "ended", ended)
+		p.complete(run, 25)
+		if run.Attempt != 1 {
+			t.Errorf("run %d took %d attempts", i, run.Attempt)
+		}
+		if first, err := filepath.Glob(filepath.Join(p.dir, "files", run.ID, "1", "*.csv")); err != nil || len(first) == 0 {
+			handedOn++
+		}
+	}
+	t.Logf("%d of %d runs were handed on", handedOn, len(runs))
+	if handedOn == 0 {
+		t.Error("no run was handed on, so nothing was tried")
+	}
+}
+
 func TestACancelFromAnotherProcessEndsTheQuery(t *testing.T) {
 	t.Parallel()
 	_, web, _, _, db := both(t)
