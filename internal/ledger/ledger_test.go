@@ -26,8 +26,10 @@ func TestMain(m *testing.M) {
 		return
 	}
 	flag.Parse()
-	if err := flag.Set("test.parallel", "8"); err != nil { // the stories wait more than they work
-		panic(err)
+	if flag.Lookup("test.fuzz").Value.String() == "" { // else it is how many processes fuzz
+		if err := flag.Set("test.parallel", "8"); err != nil { // the stories wait more than they work
+			panic(err)
+		}
 	}
 	pgtest.Main(m)
 }
