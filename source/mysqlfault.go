@@ -105,8 +105,8 @@ func mysqlCode(number uint16, state string) offprint.Code {
 		1792, 1644, 1242, 1222, 1241, // a write, SIGNAL, subqueries of many rows or columns
 		1111, 1210, 1221, 1235, 1267, 1270, 1271, 1295, 1356, 1366, 1367, 1411, 1449, 1525, 3065, 3636, 3685, 4074, 4078:
 		return offprint.BadQuery
-	case 1020, 1021, 1037, 1038, 1040, 1041, 1047, 1053, 1077, 1079, 1080, 1129, 1135, 1152, 1184, 1203, 1205, 1213, 1226,
-		1412, 1836, 1927, 2006, 2013, 3168, 3169, 4031: // down, going down, too busy, locked, or changed under us
+	case 1020, 1021, 1037, 1038, 1040, 1041, 1047, 1049, 1053, 1077, 1079, 1080, 1129, 1135, 1152, 1184, 1203, 1205, 1213, 1226,
+		1412, 1836, 1927, 2006, 2013, 3168, 3169, 4031: // not there, down, going down, too busy, locked, or changed under us
 		return offprint.SourceUnavailable
 	}
 	switch state[:2] {

@@ -26,6 +26,7 @@ func TestErrorsOfMySQLAreSortedByWhatIsToBeDone(t *testing.T) {
 		{1698, "28000", offprint.PermissionDenied},
 		{1040, "08004", offprint.SourceUnavailable},
 		{1047, "08S01", offprint.SourceUnavailable},
+		{1049, "42000", offprint.SourceUnavailable},
 		{1053, "08S01", offprint.SourceUnavailable},
 		{1203, "42000", offprint.SourceUnavailable},
 		{1205, "HY000", offprint.SourceUnavailable},

@@ -181,7 +181,7 @@ func sqlState(state string) offprint.Code {
 		return offprint.SourceUnavailable
 	}
 	switch state[:min(2, len(state))] {
-	case "08", "53":
+	case "08", "53", "3D": // 3D: a database that is not there, or not yet
 		return offprint.SourceUnavailable
 	case "28":
 		return offprint.PermissionDenied

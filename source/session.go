@@ -105,7 +105,7 @@ func (s *session) stopTimers() {
 }
 
 func (s *session) tooLong(what string, limit time.Duration) error {
-	err := offprint.Errorf(offprint.SourceTimeout, "It did not %s %s. Ask for less, such as a shorter period.", what, spoken(limit))
+	err := offprint.Errorf(offprint.SourceTimeout, "It did not %s %s. Your request is kept. Ask for less, such as a shorter period.", what, spoken(limit))
 	err.Title = "The " + s.db.name + " " + s.db.noun + " took too long"
 	return err
 }
@@ -285,6 +285,9 @@ func (s *session) failed(err error, at *statement) error {
 	if at != nil && f.text != "" {
 		err = errors.Join(at.problem(f.at-1, f.text), err)
 	}
+	if at == nil && f.code == offprint.PermissionDenied {
+		return s.db.shut().Because(fmt.Errorf("source %s: %w", s.db.name, err))
+	}
 	return s.db.told(f.code).Because(fmt.Errorf("source %s: %w", s.db.name, err))
 }
 
@@ -295,13 +298,21 @@ func (d *Database) told(code offprint.Code) *offprint.Error {
 	case offprint.SourceUnavailable:
 		title, detail = "did not answer", "Your request is kept and tried again."
 	case offprint.PermissionDenied:
-		title, detail = "does not allow this", "Ask whoever runs this service for the right to read what the report reads."
+		title, detail = "does not allow this", "Nothing was made. Ask whoever runs this service for the right to read what the report reads."
 	case offprint.SourceTimeout:
-		title, detail = "ended the query before it was done", "Ask for less, such as a shorter period, or ask whoever runs the "+d.noun+"."
+		title, detail = "ended the query before it was done", "Your request is kept. Ask for less, such as a shorter period, or ask whoever runs the "+d.noun+"."
 	default:
 		title, detail = "refused the query", "Nothing was made. Either a parameter has a value that the "+d.noun+" cannot use, or the report must be mended by whoever wrote it."
 	}
 	err := offprint.Errorf(code, "%s", detail)
 	err.Title = "The " + d.name + " " + d.noun + " " + title
+	return err
+}
+
+// shut is told when the database refuses us before any query, which is nothing
+// that the asker could be given a right to.
+func (d *Database) shut() *offprint.Error {
+	err := offprint.Errorf(offprint.PermissionDenied, "Nothing was made. Tell whoever runs this server: what it signs in with is not right, or has no right any more.")
+	err.Title = "The " + d.name + " " + d.noun + " does not let this server in"
 	return err
 }

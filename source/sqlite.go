@@ -288,7 +288,8 @@ func (q *sqlite) fault(err error, sent string) fault {
 func sqliteCode(rc int32) offprint.Code {
 	switch rc & 0xFF {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR,
-		sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_FULL, sqlite3.SQLITE_PROTOCOL:
+		sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_FULL, sqlite3.SQLITE_PROTOCOL,
+		sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT: // a file that is damaged, or still being copied, is replaced by whoever keeps it
 		return offprint.SourceUnavailable
 	case sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH:
 		return offprint.PermissionDenied

@@ -170,7 +170,7 @@ func TestWhatGoesWrongOnSQLite(t *testing.T) {
 		{"a write", "INSERT INTO orders VALUES (1) RETURNING n", db, offprint.BadQuery, "answers no rows"},
 		{"two columns of one name", "SELECT 1 AS a, 2 AS a", db, offprint.BadQuery, `two columns named "a"`},
 		{"a file that is not there", "SELECT 1", open(t, source.Config{Name: "shop", URL: "sqlite:/nowhere/shop.db"}), offprint.SourceUnavailable, "unable to open"},
-		{"a file that is no database", "SELECT 1", open(t, source.Config{Name: "shop", URL: "sqlite:" + notes}), offprint.Internal, "not a database"},
+		{"a file that is no database", "SELECT 1", open(t, source.Config{Name: "shop", URL: "sqlite:" + notes}), offprint.SourceUnavailable, "not a database"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

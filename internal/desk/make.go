@@ -308,7 +308,7 @@ type metered struct {
 
 func (m *metered) Write(b []byte) (int, error) {
 	if m.bytes+int64(len(b)) > m.most {
-		err := offprint.Errorf(offprint.TooLarge, "Its file would be larger than %s, which is the limit here. Ask for a shorter period, or for less.", megabytes(m.most))
+		err := offprint.Errorf(offprint.TooLarge, "Its file would be larger than %s, which is the limit here. Nothing was made. Ask for a shorter period, or for less.", megabytes(m.most))
 		err.Title = "The report is too large"
 		return 0, err
 	}

@@ -288,11 +288,11 @@ func (w *work) failed(ctx context.Context, t *river.Job[makeTicket], j *Job, err
 // problem is what the asker sees of an error; the log has it whole, under the
 // same trace id.
 func (w *work) problem(ctx context.Context, j *Job, err error) *offprint.Error {
-	p := offprint.Errorf(offprint.Internal, "Something went wrong on our side while this report was made. It is recorded under its trace id.")
+	p := offprint.Errorf(offprint.Internal, "Something went wrong on our side while this report was made. Your request is kept. If trying again does not help, tell whoever runs this server the trace id.")
 	var known *offprint.Error
 	switch {
 	case errors.Is(err, offprint.ErrUnknownVersion):
-		p = offprint.Errorf(offprint.Internal, "No worker has the version of this report that was asked for. Ask again for the present one, or tell whoever runs this server.")
+		p = offprint.Errorf(offprint.Internal, "No worker has the version of this report that was asked for. Your request is kept. Ask again for the present one, or tell whoever runs this server.")
 	case errors.As(err, &known):
 		p = &offprint.Error{Code: known.Code, Title: known.Title, Detail: known.Detail, Fields: known.Fields}
 	}

@@ -239,7 +239,7 @@ func (l *Ledger) takeOverOne(ctx context.Context, tx *sql.Tx, r *record, conditi
 	if r.Losses+int(was.begun) < mostLosses {
 		return l.requeueLeft(ctx, tx, r, was, requeuing{losses: was.begun, until: r.RetryUntil, problem: r.Problem})
 	}
-	p := offprint.Errorf(offprint.WorkerLost, "Three workers were lost while they made this report, so it is not tried again by itself. Ask for a shorter period, or tell whoever runs this server.")
+	p := offprint.Errorf(offprint.WorkerLost, "Three workers were lost while they made this report, so it is not tried again by itself. Your request is kept. Ask for a shorter period, or tell whoever runs this server.")
 	p.TraceID = traceID()
 	l.o.Log.ErrorContext(ctx, "three workers were lost over a run", "run", r.ID, "report", r.Report, "trace_id", p.TraceID)
 	return l.endLeft(ctx, tx, r, was, ending{state: offprint.Failed, problem: p, losses: was.begun})
