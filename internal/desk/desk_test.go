@@ -386,7 +386,8 @@ func TestFilesExpireAndTheSweepClearsOnlyTheDead(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			put(run.ID + "/99/late.csv")   // of an epoch that never was
+			put(run.ID + "/0/left.csv")    // of an epoch that has passed
+			put(run.ID + "/99/late.csv")   // of one that never was here: of the ledger that this one was restored from
 			put("run_unknown/1/other.csv") // of a run that nobody knows
 			sweep := func() string {
 				if err := d.Sweep(t.Context(), true); err != nil {
@@ -399,7 +400,7 @@ func TestFilesExpireAndTheSweepClearsOnlyTheDead(t *testing.T) {
 				return strings.Join(keys, " ")
 			}
 			key := strings.Replace(run.File.Key, run.ID, "run", 1)
-			if got := sweep(); !strings.Contains(got, key) || !strings.Contains(got, "run_unknown") || strings.Contains(got, "/99/") {
+			if got := sweep(); !strings.Contains(got, key) || !strings.Contains(got, "run_unknown") || !strings.Contains(got, "/99/") || strings.Contains(got, "/0/") {
 				t.Errorf("after the first sweep: %s", got)
 			}
 			skew.Store(int64(61 * time.Minute))

@@ -66,7 +66,7 @@ func (l *Ledger) Gone(ctx context.Context, id, key string) error {
 type Verdict int
 
 const (
-	Unknown Verdict = iota // the ledger never heard of the run, or has long forgotten it
+	Unknown Verdict = iota // the ledger never heard of it, or has long forgotten the run
 	Live                   // it is the run's file, or may still become it
 	Dead                   // nobody will ever ask for it
 )
@@ -86,6 +86,8 @@ func (l *Ledger) Judge(ctx context.Context, run string, epoch int64) (Verdict, e
 		return Dead, nil
 	case !r.State.Final():
 		return Live, nil
+	case epoch > r.epoch: // this ledger was restored, and has no such epoch
+		return Unknown, nil
 	case r.File != nil && r.File.State != offprint.Deleted && strings.HasPrefix(r.fileKey, prefix):
 		return Live, nil
 	}

@@ -233,8 +233,10 @@ func TestJudgeOfEpochs(t *testing.T) {
 		if _, err := l.Cancel(t.Context(), id); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := l.Judge(t.Context(), id, 3); err != nil || got != Dead {
-			t.Errorf("of a canceled run: %d, %v; want Dead", got, err)
+		for epoch, want := range map[int64]Verdict{2: Dead, 3: Dead, 4: Unknown} {
+			if got, err := l.Judge(t.Context(), id, epoch); err != nil || got != want {
+				t.Errorf("epoch %d of a canceled run: %d, %v; want %d", epoch, got, err, want)
+			}
 		}
 	})
 }
