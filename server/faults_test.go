@@ -68,8 +68,8 @@ func TestEveryFaultHasItsClassAndItsWords(t *testing.T) {
 		{"the host has no address", "pg_nowhere", "", offprint.SourceUnavailable, again, "The pg_nowhere database did not answer", kept, "nowhere.invalid"},
 		{"there is no such database", "pg_nodb", "", offprint.SourceUnavailable, again, "The pg_nodb database did not answer", kept, "3D000"},
 		{"the password is wrong", "pg_password", "", offprint.PermissionDenied, final, "The pg_password database does not let this server in", login, "28P01"},
-		{"the connection is killed in the middle", "killed", "", offprint.SourceUnavailable, again, "The shop database did not answer", kept, "57P01"},
-		{"two transactions collide", "collides", "", offprint.SourceUnavailable, again, "The shop database did not answer", kept, "40001"},
+		{"the connection is killed in the middle", "killed", "", offprint.SourceUnavailable, again, "The killed database did not answer", kept, "57P01"},
+		{"two transactions collide", "collides", "", offprint.SourceUnavailable, again, "The collides database did not answer", kept, "40001"},
 		{"the query is no SQL", "syntax", "", offprint.BadQuery, final, "The shop database refused the query", refused, "syntax error"},
 		{"a table is missing", "missing", "", offprint.BadQuery, final, "The shop database refused the query", refused, `relation \"nothing_here\" does not exist`},
 		{"a right is missing", "salaries", "", offprint.PermissionDenied, final, "The reader database does not allow this", right, "permission denied for table salaries"},
@@ -87,10 +87,10 @@ func TestEveryFaultHasItsClassAndItsWords(t *testing.T) {
 		{"a service knows nobody", "http_401", "", offprint.PermissionDenied, final, "The erp service does not allow this", right, "it answered 401"},
 		{"a service forbids it", "http_403", "", offprint.PermissionDenied, final, "The erp service does not allow this", right, "it answered 403"},
 		{"a service has no such path", "http_404", "", offprint.BadQuery, final, "The erp service refused the query", strings.Replace(refused, "database", "service", 1), "it answered 404"},
-		{"a service has a bug", "http_500", "", offprint.SourceUnavailable, again, "The erp service did not answer", kept, "it answered 500"},
-		{"a service is busy", "http_503", "", offprint.SourceUnavailable, again, "The erp service did not answer", kept, "it answered 503"},
+		{"a service has a bug", "http_500", "", offprint.SourceUnavailable, again, "The http_500 service did not answer", kept, "it answered 500"},
+		{"a service is busy", "http_503", "", offprint.SourceUnavailable, again, "The http_503 service did not answer", kept, "it answered 503"},
 		{"a service says nothing", "http_hang", "", offprint.SourceTimeout, final, "The mute service took too long", "It did not begin to answer within 1 second." + shorter, "within 1 second"},
-		{"a service breaks off", "http_cut", "", offprint.SourceUnavailable, again, "The erp service did not answer", kept, "unexpected EOF"},
+		{"a service breaks off", "http_cut", "", offprint.SourceUnavailable, again, "The http_cut service did not answer", kept, "unexpected EOF"},
 		{"a service is down", "http_down", "", offprint.SourceUnavailable, again, "The http_down service did not answer", kept, "connection refused"},
 		{"MariaDB is down", "maria_down", "", offprint.SourceUnavailable, again, "The maria_down database did not answer", kept, "connection refused"},
 		{"SQLite's file is missing", "lite_missing", "", offprint.SourceUnavailable, again, "The lite_missing database did not answer", kept, "unable to open"},
@@ -162,6 +162,8 @@ func newFaulty(t *testing.T) *faulty {
 	t.Cleanup(erp.Close)
 	for name, s := range map[string]server.SourceConfig{
 		"shop":         {URL: shop},
+		"killed":       {URL: shop}, // of its own, as others that do not answer: what reads it waits until one finds that it does
+		"collides":     {URL: shop},
 		"pg_down":      {URL: "postgres://someone:" + password + "@127.0.0.1:1/backroom"},
 		"pg_nowhere":   {URL: "postgres://someone:" + password + "@nowhere.invalid/backroom"},
 		"pg_nodb":      {URL: strings.Replace(as(shop, "reader"), "@/", "@/backroom_", 1)},
@@ -172,6 +174,9 @@ func newFaulty(t *testing.T) *faulty {
 		"endless":      {URL: shop, Timeout: time.Second},
 		"mute":         {URL: erp.URL + "/backroom", FirstRowTimeout: time.Second, AllowPrivate: true},
 		"erp":          {URL: erp.URL + "/backroom", AllowPrivate: true, Headers: map[string]string{"Authorization": "Bearer " + password}},
+		"http_500":     {URL: erp.URL + "/backroom", AllowPrivate: true},
+		"http_503":     {URL: erp.URL + "/backroom", AllowPrivate: true},
+		"http_cut":     {URL: erp.URL + "/backroom", AllowPrivate: true},
 		"http_down":    {URL: "http://127.0.0.1:1/backroom", AllowPrivate: true},
 		"maria_down":   {URL: "mysql://someone:" + password + "@127.0.0.1:1/backroom"},
 		"lite_missing": {URL: "sqlite:" + filepath.Join(lite, "missing.db")},
@@ -223,7 +228,11 @@ func (w *faulty) reports() {
 		"zero":     "SELECT 1 / (50000 - n) AS n FROM generate_series(1, 60000) n",
 		"large":    "SELECT repeat('x', 10000) AS n FROM generate_series(1, 1000) n",
 	} {
-		report(name, "shop", query+" /* "+comment+" */", "")
+		source := "shop"
+		if w.config.Sources[name].URL != "" {
+			source = name
+		}
+		report(name, source, query+" /* "+comment+" */", "")
 	}
 	report("salaries", "reader", "SELECT amount AS n FROM salaries", "")
 	report("hasty", "hasty", "SELECT pg_sleep(20)::text AS n", "")
@@ -233,8 +242,8 @@ func (w *faulty) reports() {
 	report("option", "shop", "SELECT :region AS n", "parameters: {region: {type: text, default: EU, options: {query: \"SELECT 'NA' FROM pg_sleep(1)\"}}}\n")
 	report("long", "shop", "SELECT 1 AS n FROM generate_series(1, 1048577)", "overflow: fail\n")
 	report("http_hang", "mute", "GET /hang?"+comment+"=1", "")
-	for _, name := range []string{"401", "403", "404", "500", "503", "cut"} {
-		report("http_"+name, "erp", "GET /"+name+"?"+comment+"=1", "")
+	for name, source := range map[string]string{"401": "erp", "403": "erp", "404": "erp", "500": "http_500", "503": "http_503", "cut": "http_cut"} {
+		report("http_"+name, source, "GET /"+name+"?"+comment+"=1", "")
 	}
 	report("http_down", "http_down", "GET /rows?"+comment+"=1", "")
 	w.config.ReportFiles = files
@@ -508,7 +517,7 @@ func TestADiskThatIsFull(t *testing.T) {
 	w.secrets = append(w.secrets, store)
 	w.config.InGo = []*offprint.Report{rows("rows", 1_000_000)}
 	url, stop := started(t, w.config)
-	f := fault{report: "rows", code: offprint.StorageUnavailable, decided: offprint.Again, title: "There is no room for the file", detail: "The disk that keeps the files is full. Your request is kept and tried again.", log: "no space left on device"}
+	f := fault{report: "rows", code: offprint.StorageUnavailable, decided: offprint.Again, title: "There is no room for the file", detail: "The disk that keeps the files is full. Your request is kept and tried again. If this stays so, tell whoever runs this server.", log: "no space left on device"}
 	w.holds(t, url, w.ask(t, url, f), f)
 	stop()
 }

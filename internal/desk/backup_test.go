@@ -167,8 +167,10 @@ func (o *premises) knowsNothingOf(t *testing.T, d *desk.Desk, run offprint.Run) 
 		t.Errorf("a run that came after the copy: %v", err)
 	}
 	var log bytes.Buffer
-	sweeper := *d
-	sweeper.Log = slog.New(slog.NewTextHandler(&log, nil))
+	c := d.Config
+	c.Log = slog.New(slog.NewTextHandler(&log, nil))
+	sweeper := desk.New(c)
+	defer sweeper.Close()
 	if err := sweeper.Sweep(t.Context(), true); err != nil {
 		t.Error(err)
 	}

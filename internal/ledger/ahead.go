@@ -25,13 +25,13 @@ type order struct {
 
 	mu    sync.Mutex
 	read  time.Time
-	known []waiting
-	fresh []waiting // accepted here since the last reading began
+	known []waiter
+	fresh []waiter // accepted here since the last reading began
 }
 
-// waiting is a queued run. One that is held waits for a place of what it
+// A waiter is a queued run. One that is held waits for a place of what it
 // reads, and is in nobody else's way.
-type waiting struct {
+type waiter struct {
 	id, reads string
 	held      bool
 }
@@ -53,10 +53,10 @@ func (l *Ledger) readOrder(ctx context.Context) error {
 	if recent {
 		return nil
 	}
-	var known []waiting
+	var known []waiter
 	err := each(ctx, l.reader, `SELECT id, reads, CASE WHEN held_for <> '' THEN 1 ELSE 0 END FROM runs WHERE state = 'queued' AND next_attempt <= $1 ORDER BY id LIMIT $2`,
 		[]any{stamp(l.now()), maxAhead + 1}, func(rows *sql.Rows) error {
-			var w waiting
+			var w waiter
 			err := rows.Scan(&w.id, &w.reads, &w.held)
 			known = append(known, w)
 			return err
@@ -74,10 +74,10 @@ func (o *order) begin() (since int, recent bool) {
 	return len(o.fresh), time.Since(o.read) < orderAge
 }
 
-func (o *order) end(known []waiting, since int) {
+func (o *order) end(known []waiter, since int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.known, o.fresh, o.read = known, append([]waiting(nil), o.fresh[since:]...), time.Now()
+	o.known, o.fresh, o.read = known, append([]waiter(nil), o.fresh[since:]...), time.Now()
 }
 
 // add puts those who were accepted at the end.
@@ -86,7 +86,7 @@ func (o *order) add(accepted []*asking) {
 	defer o.mu.Unlock()
 	for _, a := range accepted {
 		if len(o.fresh) <= maxAhead {
-			o.fresh = append(o.fresh, waiting{id: a.Run.ID, reads: a.Run.Reads})
+			o.fresh = append(o.fresh, waiter{id: a.Run.ID, reads: a.Run.Reads})
 		}
 	}
 }
@@ -108,6 +108,6 @@ func (o *order) before(run *offprint.Run) int {
 	return min(n, maxAhead)
 }
 
-func (w *waiting) ahead(run *offprint.Run) bool {
+func (w *waiter) ahead(run *offprint.Run) bool {
 	return w.id < run.ID && (!w.held || w.reads == run.Reads)
 }
