@@ -18,12 +18,12 @@ func DayOf(days int64) Day {
 	// of 146,097 days (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
 	days += 719468
 	era := floorDiv(days, 146097)
-	ofEra := days - era*146097
+	ofEra := uint32(days - era*146097) // as 32 bits, for speed
 	yearOfEra := (ofEra - ofEra/1460 + ofEra/36524 - ofEra/146096) / 365
 	ofYear := ofEra - (365*yearOfEra + yearOfEra/4 - yearOfEra/100)
 	month := (5*ofYear + 2) / 153
 	day := ofYear - (153*month+2)/5 + 1
-	year := yearOfEra + era*400
+	year := int64(yearOfEra) + era*400
 	if month < 10 {
 		month += 3
 	} else {
@@ -94,8 +94,8 @@ func (d Day) append(b []byte) []byte {
 	} else {
 		b = appendTwo(appendTwo(b, year/100), year%100)
 	}
-	b = appendTwo(append(b, '-'), int64(d.Month))
-	return appendTwo(append(b, '-'), int64(d.Day))
+	month, day := byte(d.Month), byte(d.Day)
+	return append(b, '-', '0'+month/10, '0'+month%10, '-', '0'+day/10, '0'+day%10)
 }
 
 func appendDigits(b []byte, n int64) []byte {

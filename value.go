@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -36,13 +37,14 @@ func (k Kind) String() string { return kindNames[k] }
 //
 // The text of a value may share memory with the row it came in: who keeps it
 // beyond the row takes [Value.Clone].
-type Value struct {
+type Value struct { // four fields: one of five the compiler keeps in memory, not in registers
 	text  string
 	num   int64
-	scale int32 // of a decimal held in num
+	scale int32 // of a decimal held in num; of a timestamp without a zone: wall
 	kind  Kind
-	wall  bool // of a timestamp: without a zone
 }
+
+const wall = 1
 
 func BoolValue(b bool) Value {
 	if b {
@@ -171,7 +173,7 @@ func DateValue(days int64) Value { return Value{kind: Date, num: days} }
 func InstantValue(micros int64) Value { return Value{kind: Timestamp, num: micros} }
 
 // WallValue is a wall-clock time without a zone, counted as if it were UTC.
-func WallValue(micros int64) Value { return Value{kind: Timestamp, num: micros, wall: true} }
+func WallValue(micros int64) Value { return Value{kind: Timestamp, num: micros, scale: wall} }
 
 // ValueOf is for whoever writes a source by hand. It takes nil, bool, every
 // number, string, []byte, [Day], [Value], *big.Int, json.Number (a decimal)
@@ -282,13 +284,13 @@ func (v Value) Unscaled() (unscaled int64, scale int, short bool) {
 func (v Value) Days() int64 { return v.num }
 
 // Zoned tells an instant from a wall-clock time.
-func (v Value) Zoned() bool { return v.kind == Timestamp && !v.wall }
+func (v Value) Zoned() bool { return v.kind == Timestamp && v.scale != wall }
 
 // Wall is the timestamp as a wall clock in zone shows it: microseconds since
 // 1970-01-01 00:00, and that clock's distance from UTC in seconds. A timestamp
 // without a zone is what it is, whatever the zone.
 func (v Value) Wall(zone *time.Location) (micros int64, offset int) {
-	if v.wall || zone == nil || zone == time.UTC {
+	if v.scale == wall || zone == nil || zone == time.UTC {
 		return v.num, 0
 	}
 	_, offset = time.UnixMicro(v.num).In(zone).Zone()
@@ -357,21 +359,19 @@ func appendScaled(b []byte, n int64, scale int) []byte {
 	if n < 0 {
 		u = -u
 	}
-	var digits [20]byte
-	d := strconv.AppendUint(digits[:0], u, 10)
+	start := len(b)
+	b = strconv.AppendUint(b, u, 10)
 	if scale == 0 {
-		return append(b, d...)
+		return b
 	}
-	if len(d) > scale {
-		b = append(b, d[:len(d)-scale]...)
-	} else {
-		b = append(b, '0')
+	for len(b)-start <= scale { // 0.05
+		b = slices.Insert(b, start, '0')
 	}
-	b = append(b, '.')
-	for range scale - len(d) {
-		b = append(b, '0')
-	}
-	return append(b, d[max(0, len(d)-scale):]...)
+	point := len(b) - scale
+	b = append(b, 0)
+	copy(b[point+1:], b[point:])
+	b[point] = '.'
+	return b
 }
 
 func (v Value) appendTime(b []byte, zone *time.Location) []byte {
@@ -381,10 +381,8 @@ func (v Value) appendTime(b []byte, zone *time.Location) []byte {
 	b = DayOf(days).append(b)
 	in := micros - days*day
 	seconds, fraction := in/1e6, in%1e6
-	b = append(b, 'T')
-	b = append(appendTwo(b, seconds/3600), ':')
-	b = append(appendTwo(b, seconds/60%60), ':')
-	b = appendTwo(b, seconds%60)
+	h, m, s := byte(seconds/3600), byte(seconds/60%60), byte(seconds%60)
+	b = append(b, 'T', '0'+h/10, '0'+h%10, ':', '0'+m/10, '0'+m%10, ':', '0'+s/10, '0'+s%10)
 	if fraction != 0 {
 		b = append(b, '.')
 		b = appendTwo(b, fraction/10000)
@@ -394,7 +392,7 @@ func (v Value) appendTime(b []byte, zone *time.Location) []byte {
 			b = b[:len(b)-1]
 		}
 	}
-	if v.wall {
+	if v.scale == wall {
 		return b
 	}
 	return appendOffset(b, offset)
