@@ -37,7 +37,14 @@ func (e *encoder) Row(b []byte, row offprint.Row) []byte {
 		if i > 0 {
 			b = append(b, e.delimiter)
 		}
-		b = e.appendValue(b, v)
+		switch v.Kind() {
+		case offprint.Text:
+			b = e.appendText(b, v.Text(), e.escape)
+		case offprint.Float, offprint.Decimal:
+			b = e.appendNumber(b, v)
+		default: // nothing that a delimiter may be
+			b = v.Append(b, e.zone)
+		}
 	}
 	if len(b) == start { // an empty line would be no row
 		b = append(b, `""`...)
@@ -45,20 +52,11 @@ func (e *encoder) Row(b []byte, row offprint.Row) []byte {
 	return append(b, e.lineEnd...)
 }
 
-func (e *encoder) appendValue(b []byte, v offprint.Value) []byte {
-	switch v.Kind() {
-	case offprint.Text:
-		return e.appendText(b, v.Text(), e.escape)
-	case offprint.Float, offprint.Decimal:
-		if e.decimal != '.' {
-			return e.appendComma(b, v)
-		}
+// appendNumber writes a number with the dialect's decimal sign.
+func (e *encoder) appendNumber(b []byte, v offprint.Value) []byte {
+	if e.decimal == '.' {
+		return v.Append(b, e.zone)
 	}
-	return v.Append(b, e.zone) // nothing that a delimiter may be
-}
-
-// appendComma writes a number with a decimal comma.
-func (e *encoder) appendComma(b []byte, v offprint.Value) []byte {
 	start := len(b)
 	b = v.Append(b, e.zone)
 	i := bytes.IndexByte(b[start:], '.')
@@ -75,20 +73,20 @@ func (e *encoder) appendComma(b []byte, v offprint.Value) []byte {
 // appendText writes a text, in quotes if it has to be, and made harmless if
 // it is data and a spreadsheet would calculate it.
 func (e *encoder) appendText(b []byte, s string, escape bool) []byte {
-	if e.plain(s) {
-		return append(b, s...)
-	}
-	if !utf8.ValidString(s) {
+	ascii, parted := e.scan(s)
+	if !ascii && !utf8.ValidString(s) {
 		s = strings.ToValidUTF8(s, "\uFFFD")
 	}
-	prefix := ""
+	quoted := parted || trimmed(s)
+	if quoted {
+		b = append(b, '"')
+	}
 	if escape && formula(s) {
-		prefix = "'"
+		b = append(b, '\'')
 	}
-	if !e.quotes(s) {
-		return append(append(b, prefix...), s...)
+	if !quoted {
+		return append(b, s...)
 	}
-	b = append(append(b, '"'), prefix...)
 	for {
 		i := strings.IndexByte(s, '"')
 		if i < 0 {
@@ -99,30 +97,31 @@ func (e *encoder) appendText(b []byte, s string, escape bool) []byte {
 	}
 }
 
-// plain tells, eight bytes at a time, that s begins with a letter or a digit
-// and goes on in ASCII without anything that may need quotes. It may doubt a
-// text that needs none, never the reverse.
-func (e *encoder) plain(s string) bool {
+// scan tells, eight bytes at a time, whether s is ASCII, and whether it has a
+// delimiter, a quote or a line end.
+func (e *encoder) scan(s string) (ascii, parted bool) {
 	const ones, tops = 0x0101010101010101, 0x8080808080808080
-	if s == "" || s[0] < '0' || s[0] == '=' || s[0] == '@' || s[len(s)-1] == ' ' {
-		return false
-	}
 	delimiter := uint64(e.delimiter) * ones
+	var high, found uint64
 	for len(s) >= 8 {
 		x := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
 			uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
-		control, quote, parts := x-' '*ones, (x^'"'*ones)-ones, (x^delimiter)-ones
-		if (control|quote|parts|x)&tops != 0 {
-			return false
+		a, b, c, d := x^delimiter, x^'"'*ones, x^'\n'*ones, x^'\r'*ones // a byte of zeros where x has it
+		found |= (a-ones)&^a | (b-ones)&^b | (c-ones)&^c | (d-ones)&^d
+		high |= x
+		if len(s) == 8 {
+			return high&tops == 0, found&tops != 0
 		}
-		s = s[8:]
+		s = s[min(8, len(s)-8):] // the last eight, some of them again
 	}
 	for i := range len(s) {
-		if c := s[i]; c < ' ' || c >= utf8.RuneSelf || c == '"' || c == e.delimiter {
-			return false
+		c := s[i]
+		high |= uint64(c)
+		if c == e.delimiter || c == '"' || c == '\n' || c == '\r' {
+			found = tops
 		}
 	}
-	return true
+	return high&tops == 0, found&tops != 0
 }
 
 // formula tells whether a spreadsheet would calculate the text: what OWASP
@@ -137,16 +136,6 @@ func formula(s string) bool {
 	return false
 }
 
-// quotes tells whether a text has to be quoted: one with a delimiter, a quote
-// or a line end; one whose spaces at the ends a reader might trim; an empty one.
-func (e *encoder) quotes(s string) bool {
-	if s == "" || s[0] == ' ' || s[len(s)-1] == ' ' {
-		return true
-	}
-	for i := range len(s) {
-		if c := s[i]; c == e.delimiter || c == '"' || c == '\n' || c == '\r' {
-			return true
-		}
-	}
-	return false
-}
+// trimmed tells whether a reader might take the text, without quotes, for
+// less: one with spaces at its ends, and an empty one.
+func trimmed(s string) bool { return s == "" || s[0] == ' ' || s[len(s)-1] == ' ' }
