@@ -343,6 +343,29 @@ func orders(n int) iter.Seq2[offprint.Row, error] {
 	}
 }
 
+// TestTheFirstRowsLeave holds that nobody waits for more rows to see the first.
+func TestTheFirstRowsLeave(t *testing.T) {
+	var out bytes.Buffer
+	w, err := csv.Format.New(&out, offprint.Head{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Begin(&offprint.Table{Columns: titled("A", "B", "C", "D")}); err != nil {
+		t.Fatal(err)
+	}
+	if out.String() != "A,B,C,D\r\n" {
+		t.Errorf("before the first row %q has left", out.String())
+	}
+	for row := range orders(30) {
+		if err := w.Write(row); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !strings.Contains(out.String(), "\r\n0,") {
+		t.Errorf("of thirty rows %q has left", out.String())
+	}
+}
+
 // TestFlatMemory holds that rows cost none, and none in the end.
 func TestFlatMemory(t *testing.T) {
 	allocated := func(rows int) uint64 {

@@ -32,15 +32,16 @@ func Media(parts int, ext, mediaType string) (string, string) {
 
 // New begins a document of head.Parts parts, whose files have the extension.
 func New(out io.Writer, head offprint.Head, ext string, e Encoder) offprint.Writer {
-	w := &writer{encoder: e, out: out}
+	w := &writer{encoder: e, out: out, flushAt: 1 << 10}
 	if head.Parts > 1 {
 		w.parts = newParts(out, ext)
 	}
 	return w
 }
 
-// flushAt is how much is encoded before it is handed on.
-const flushAt = 64 << 10
+// block is how much is encoded before it is handed on. The first rows go in
+// smaller ones, however long the next ones take.
+const block = 64 << 10
 
 type writer struct {
 	encoder Encoder
@@ -48,6 +49,7 @@ type writer struct {
 	parts   *parts    // nil for a document of one
 	begun   bool
 	buf     []byte
+	flushAt int
 	width   int // columns
 }
 
@@ -62,7 +64,7 @@ func (w *writer) Begin(t *offprint.Table) (err error) {
 	}
 	w.begun, w.width = true, len(t.Columns)
 	w.buf = w.encoder.Begin(w.buf[:0], t.Columns)
-	return nil
+	return w.flush()
 }
 
 func (w *writer) Write(row offprint.Row) error {
@@ -70,13 +72,17 @@ func (w *writer) Write(row offprint.Row) error {
 		return fmt.Errorf("a row of %d values in a table of %d columns", len(row), w.width)
 	}
 	w.buf = w.encoder.Row(w.buf, row)
-	if len(w.buf) < flushAt {
+	if len(w.buf) < w.flushAt {
 		return nil
 	}
+	w.flushAt = min(2*w.flushAt, block)
 	return w.flush()
 }
 
 func (w *writer) flush() error {
+	if len(w.buf) == 0 {
+		return nil
+	}
 	_, err := w.out.Write(w.buf)
 	w.buf = w.buf[:0]
 	return err

@@ -12,17 +12,33 @@ type file struct {
 	content func() []byte
 }
 
-func (w *writer) files() []file {
+// first are those that are known before any row, so that bytes leave at once.
+func (w *writer) first() []file {
+	return []file{
+		{"_rels/.rels", packageRelations},
+		{"docProps/app.xml", appProperties},
+		{"docProps/core.xml", w.coreProperties},
+	}
+}
+
+// last are those that depend on the sheets.
+func (w *writer) last() []file {
 	return []file{
 		{"xl/workbook.xml", w.workbook},
 		{"xl/_rels/workbook.xml.rels", w.workbookRelations},
 		{"xl/styles.xml", w.styles.xml},
 		{"xl/sharedStrings.xml", w.titles.xml},
-		{"docProps/core.xml", w.coreProperties},
-		{"docProps/app.xml", appProperties},
-		{"_rels/.rels", packageRelations},
 		{"[Content_Types].xml", w.contentTypes},
 	}
+}
+
+func (w *writer) writeFiles(files []file) error {
+	for _, f := range files {
+		if err := w.pack.file(f.path, f.content()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func sheetPath(i int) string { return "xl/worksheets/sheet" + strconv.Itoa(i) + ".xml" }

@@ -33,7 +33,7 @@ func (format) Media(int) (ext, mediaType string) {
 	return ".xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 }
 
-func (format) New(w io.Writer, head offprint.Head) (offprint.Writer, error) {
+func (format) New(out io.Writer, head offprint.Head) (offprint.Writer, error) {
 	overflow, about := head.Options["overflow"], head.Options["about"]
 	if overflow != "" && overflow != "sheets" && overflow != "fail" {
 		return nil, offprint.Errorf(offprint.Invalid, "The option overflow is sheets or fail, not %q.", overflow)
@@ -41,10 +41,11 @@ func (format) New(w io.Writer, head offprint.Head) (offprint.Writer, error) {
 	if about != "" && about != "last" && about != "off" {
 		return nil, offprint.Errorf(offprint.Invalid, "The option about is last or off, not %q.", about)
 	}
-	return &writer{
-		head: head, words: wordsIn(head.Locale), pack: newPack(w), styles: newStyles(), names: names{}, tables: tables{}, titles: newTitles(),
+	w := &writer{
+		head: head, words: wordsIn(head.Locale), pack: newPack(out), styles: newStyles(), names: names{}, tables: tables{}, titles: newTitles(),
 		overflow: overflow != "fail", about: about != "off",
-	}, nil
+	}
+	return w, w.writeFiles(w.first())
 }
 
 // A writer writes one workbook.
@@ -125,10 +126,8 @@ func (w *writer) Close(doc offprint.DocEnd) ([]offprint.Warning, error) {
 			return nil, err
 		}
 	}
-	for _, f := range w.files() {
-		if err := w.pack.file(f.path, f.content()); err != nil {
-			return nil, err
-		}
+	if err := w.writeFiles(w.last()); err != nil {
+		return nil, err
 	}
 	return w.warnings, w.pack.close()
 }

@@ -2,6 +2,7 @@ package xlsx_test
 
 import (
 	"bytes"
+	"compress/flate"
 	"errors"
 	"fmt"
 	"io"
@@ -382,6 +383,33 @@ func TestAbandoned(t *testing.T) {
 		if err := w.Write(row); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestTheFirstRowsLeave holds that nobody waits for more rows to see the first:
+// bytes leave when the document begins, and rows as soon as the widths are known.
+func TestTheFirstRowsLeave(t *testing.T) {
+	var out bytes.Buffer
+	w, err := xlsx.Format.New(&out, offprint.Head{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out.Len() == 0 {
+		t.Error("nothing has left when the document begins")
+	}
+	p := totaled(0)
+	if err := w.Begin(&p.Table); err != nil {
+		t.Fatal(err)
+	}
+	for row := range orders(100) {
+		if err := w.Write(row); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, sheet, _ := bytes.Cut(out.Bytes(), []byte("sheet1.xml"))
+	rows, err := io.ReadAll(flate.NewReader(bytes.NewReader(sheet)))
+	if !errors.Is(err, io.ErrUnexpectedEOF) || !bytes.HasSuffix(rows, []byte("</row>")) || !bytes.Contains(rows, []byte(`<row r="101">`)) {
+		t.Errorf("of a hundred rows %d bytes have left: %v", len(rows), err)
 	}
 }
 

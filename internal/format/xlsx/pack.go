@@ -18,9 +18,9 @@ const blockSize = 192 << 10
 const level = 1
 
 // A pack is a zip archive whose entries are streamed in blocks. Blocks are
-// compressed side by side and written in their order by whoever calls; only
-// the caller's goroutine touches the io.Writer. Each block ends at a byte, by
-// a sync flush, so that they can be joined as they are.
+// compressed side by side and written in their order by whoever calls, as soon
+// as one calls; only the caller's goroutine touches the io.Writer. Each block
+// ends at a byte, by a sync flush, so that they can be joined as they are.
 type pack struct {
 	zip    *zip.Writer
 	entry  *zip.FileHeader
@@ -57,7 +57,7 @@ func (p *pack) put(raw []byte) (next []byte, err error) {
 	if p.err != nil {
 		return raw[:0], p.err
 	}
-	if len(p.flying) == p.most {
+	for n := len(p.flying); n > 0 && (n == p.most || len(p.flying[0].done) > 0); n = len(p.flying) {
 		p.land()
 	}
 	b := p.take()
@@ -85,6 +85,9 @@ func (p *pack) land() {
 	if err == nil && p.err == nil {
 		_, err = p.body.Write(b.packed.Bytes())
 	}
+	if err == nil && p.err == nil {
+		err = p.zip.Flush()
+	}
 	if p.err == nil {
 		p.err = err
 	}
@@ -92,7 +95,13 @@ func (p *pack) land() {
 	p.entry.UncompressedSize64 += uint64(len(b.raw))
 	p.entry.CompressedSize64 += uint64(b.packed.Len())
 	p.free = append(p.free, b)
-	if p.err != nil && len(p.flying) > 0 {
+	if p.err != nil {
+		p.landAll()
+	}
+}
+
+func (p *pack) landAll() {
+	for len(p.flying) > 0 {
 		p.land()
 	}
 }
@@ -130,9 +139,7 @@ func (p *pack) pour(s *stash) error {
 	if len(s.raw) > 0 {
 		p.squeeze(s)
 	}
-	for len(p.flying) > 0 {
-		p.land()
-	}
+	p.landAll()
 	if p.err != nil {
 		return p.err
 	}
@@ -146,9 +153,7 @@ func (p *pack) pour(s *stash) error {
 
 // end closes the entry.
 func (p *pack) end() error {
-	for len(p.flying) > 0 {
-		p.land()
-	}
+	p.landAll()
 	if p.err != nil {
 		return p.err
 	}

@@ -177,11 +177,16 @@ func (p *part) sample(row offprint.Row) error {
 	return p.settle()
 }
 
-// settle ends the sample: what stands before the rows is known.
+// settle ends the sample: what stands before the rows is known. The first rows
+// leave at once, however long the next ones take.
 func (p *part) settle() error {
 	p.settled = true
 	p.buf = append(p.top(nil), p.buf...)
-	return p.spill()
+	if err := p.spill(); err != nil {
+		return err
+	}
+	p.w.pack.landAll()
+	return p.w.pack.err
 }
 
 // top writes what stands before the rows.
