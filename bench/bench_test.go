@@ -1,79 +1,77 @@
 package bench
 
 import (
-	stdcsv "encoding/csv"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
+	"os/exec"
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/xuri/excelize/v2"
-
 	"github.com/offprint/offprint"
 	"github.com/offprint/offprint/internal/format/csv"
+	"github.com/offprint/offprint/internal/format/pdf"
 	"github.com/offprint/offprint/internal/format/xlsx"
+	"github.com/offprint/offprint/internal/pgtest"
 )
 
-// rounds is how often each writer writes; medians are compared.
+// rounds is how often each contender runs; medians are compared.
 const rounds = 5
 
-var columns = []offprint.Column{
-	{Name: "id", Title: "Id", Kind: offprint.Int},
-	{Name: "day", Title: "Day", Kind: offprint.Date},
-	{Name: "at", Title: "At", Kind: offprint.Timestamp},
-	{Name: "customer", Title: "Customer", Kind: offprint.Text},
-	{Name: "region", Title: "Region", Kind: offprint.Text},
-	{Name: "sku", Title: "SKU", Kind: offprint.Text},
-	{Name: "quantity", Title: "Quantity", Kind: offprint.Int},
-	{Name: "price", Title: "Price", Kind: offprint.Decimal, As: offprint.AsMoney},
-	{Name: "amount", Title: "Amount", Kind: offprint.Decimal, As: offprint.AsMoney},
-	{Name: "paid", Title: "Paid", Kind: offprint.Bool},
-}
-
-// sample are rows as a source hands them out, which every writer writes over
-// and over again: both sides pay the same for having them.
-func sample() []offprint.Row {
-	random := rand.New(rand.NewPCG(7, 7))
-	regions := []string{"North", "South", "East", "West"}
-	all := make([]offprint.Row, 10_000)
-	for i := range all {
-		quantity, price, day := 1+random.Int64N(20), 100+random.Int64N(50_000), 20_000+random.Int64N(400)
-		all[i] = offprint.Row{
-			offprint.IntValue(int64(1_000_000 + i)),
-			offprint.DateValue(day),
-			offprint.WallValue((day*86_400 + random.Int64N(86_400)) * 1e6),
-			offprint.TextValue(fmt.Sprintf("Customer %d Trading Company", random.IntN(5000))),
-			offprint.TextValue(regions[random.IntN(len(regions))]),
-			offprint.TextValue(fmt.Sprintf("SKU-%06d", random.IntN(5000)*37)),
-			offprint.IntValue(quantity),
-			offprint.DecimalValue(price, 2),
-			offprint.DecimalValue(price*quantity, 2),
-			offprint.BoolValue(random.IntN(3) > 0),
+// TestMain lets this binary be one writer at its work, for the processes that
+// the benchmarks start, and ends them with a table.
+func TestMain(m *testing.M) {
+	if job := os.Getenv("BENCH_JOB"); job != "" {
+		if err := work(job); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
 		}
+		return
 	}
-	return all
+	code := m.Run()
+	pgtest.Stop()
+	fmt.Println(strings.Join(table, "\n"))
+	os.Exit(code)
 }
 
-// A writer writes n of the rows, once.
-type writer func(out io.Writer, rows []offprint.Row, n int) error
+// table is what the benchmarks found, a line each.
+var table = []string{
+	"",
+	"|                          |   CPU s |  wall s | first byte ms | peak MB | file MB |   CPU |  wall |  peak |   file |",
+	"|--------------------------|--------:|--------:|--------------:|--------:|--------:|------:|------:|------:|-------:|",
+}
+
+// A writer writes n rows of a shape, those of the sample again and again.
+type writer func(out io.Writer, s shape, sample []offprint.Row, n int) error
+
+var writers = map[string]writer{
+	"offprint-xlsx": ours(xlsx.Format),
+	"excelize":      withExcelize,
+	"offprint-csv":  ours(csv.Format),
+	"encoding/csv":  withEncodingCSV,
+	"offprint-pdf":  ours(pdf.Format),
+	"fpdf":          withFPDF,
+
+	"offprint-postgres": withReport,
+	"sql+excelize":      withDatabaseSQL,
+}
 
 func ours(format offprint.Format) writer {
-	return func(out io.Writer, rows []offprint.Row, n int) error {
+	return func(out io.Writer, s shape, sample []offprint.Row, n int) error {
 		w, err := format.New(out, offprint.Head{Title: "Orders"})
 		if err != nil {
 			return err
 		}
-		if err := w.Begin(&offprint.Table{Name: "orders", Title: "Orders", Columns: columns}); err != nil {
+		if err := w.Begin(&offprint.Table{Name: "orders", Title: "Orders", Columns: s.columns()}); err != nil {
 			return err
 		}
 		for i := range n {
-			if err := w.Write(rows[i%len(rows)]); err != nil {
+			if err := w.Write(sample[i%len(sample)]); err != nil {
 				return err
 			}
 		}
@@ -85,106 +83,144 @@ func ours(format offprint.Format) writer {
 	}
 }
 
-// native is a value as the peers want it.
-func native(v offprint.Value) any {
-	switch v.Kind() {
-	case offprint.Bool:
-		return v.Bool()
-	case offprint.Int:
-		return v.Int()
-	case offprint.Decimal: // of two digits, all of them
-		cents, _, _ := v.Unscaled()
-		return float64(cents) / 100
-	case offprint.Date:
-		return time.Unix(v.Days()*86_400, 0).UTC()
-	case offprint.Timestamp:
-		micros, _ := v.Wall(nil)
-		return time.UnixMicro(micros).UTC()
+// work is one job, as in "excelize orders 100000". It says what it used: CPU
+// seconds, seconds, seconds to the first byte, kB of memory at most, bytes out.
+func work(job string) error {
+	var name, shaped string
+	var n int
+	if _, err := fmt.Sscan(job, &name, &shaped, &n); err != nil {
+		return err
 	}
-	return v.Text()
-}
-
-func withExcelize(out io.Writer, rows []offprint.Row, n int) (err error) {
-	f := excelize.NewFile()
-	defer func() {
-		if e := f.Close(); err == nil {
-			err = e
-		}
-	}()
-	moneyFormat := "#,##0.00;[Red]-#,##0.00"
-	styles := make([]int, len(columns))
-	for i, style := range map[int]*excelize.Style{1: {NumFmt: 14}, 2: {NumFmt: 22}, 7: {CustomNumFmt: &moneyFormat}, 8: {CustomNumFmt: &moneyFormat}} {
-		if styles[i], err = f.NewStyle(style); err != nil {
-			return err
-		}
-	}
-	s, err := f.NewStreamWriter("Sheet1")
+	s := shapes[slices.IndexFunc(shapes, func(s shape) bool { return s.name == shaped })]
+	sample := s.sample()
+	runtime.GC() // for the sample
+	before, err := cpu()
 	if err != nil {
 		return err
 	}
-	row := make([]any, len(columns))
-	for i, c := range columns {
-		row[i] = c.Title
-	}
-	if err := s.SetRow("A1", row); err != nil {
+	out := counter{began: time.Now()}
+	if err := writers[name](&out, s, sample, n); err != nil {
 		return err
 	}
-	for i := range n {
-		for j, v := range rows[i%len(rows)] {
-			row[j] = native(v)
-			if styles[j] != 0 {
-				row[j] = excelize.Cell{StyleID: styles[j], Value: row[j]}
-			}
-		}
-		if err := s.SetRow("A"+strconv.Itoa(i+2), row); err != nil {
-			return err
-		}
-	}
-	if err := s.Flush(); err != nil {
+	wall := time.Since(out.began)
+	after, err := cpu()
+	if err != nil {
 		return err
 	}
-	return f.Write(out)
+	peak, err := peak()
+	fmt.Println(after-before, wall.Seconds(), out.first.Seconds(), peak, out.bytes)
+	return err
 }
 
-func withEncodingCSV(out io.Writer, rows []offprint.Row, n int) error {
-	w := stdcsv.NewWriter(out)
-	w.UseCRLF = true
-	record := make([]string, len(columns))
-	for i, c := range columns {
-		record[i] = c.Title
-	}
-	if err := w.Write(record); err != nil {
-		return err
-	}
-	for i := range n {
-		for j, v := range rows[i%len(rows)] {
-			switch v := native(v).(type) {
-			case string:
-				record[j] = v
-			case int64:
-				record[j] = strconv.FormatInt(v, 10)
-			case float64:
-				record[j] = strconv.FormatFloat(v, 'f', 2, 64)
-			case bool:
-				record[j] = strconv.FormatBool(v)
-			case time.Time:
-				record[j] = v.Format(layouts[columns[j].Kind])
-			}
-		}
-		if err := w.Write(record); err != nil {
-			return err
-		}
-	}
-	w.Flush()
-	return w.Error()
+// A counter counts bytes and lets them go: what it costs to keep them is the
+// same for all.
+type counter struct {
+	began time.Time
+	first time.Duration // until the first byte came
+	bytes int64
 }
 
-var layouts = map[offprint.Kind]string{offprint.Date: time.DateOnly, offprint.Timestamp: "2006-01-02T15:04:05"}
+func (c *counter) Write(p []byte) (int, error) {
+	if c.bytes == 0 {
+		c.first = time.Since(c.began)
+	}
+	c.bytes += int64(len(p))
+	return len(p), nil
+}
 
-func BenchmarkXLSX(b *testing.B) { compare(b, ours(xlsx.Format), withExcelize, count(b)) }
-func BenchmarkCSV(b *testing.B)  { compare(b, ours(csv.Format), withEncodingCSV, count(b)) }
+// cpu is what the process has used so far, in seconds.
+func cpu() (float64, error) {
+	var u syscall.Rusage
+	err := syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9, err
+}
 
-// count is 100,000, or BENCH_ROWS.
+// peak is the most memory that the process had, in kB. What getrusage says
+// begins with that of the parent.
+func peak() (kB int, err error) {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0, err
+	}
+	_, after, _ := strings.Cut(string(status), "VmHWM:")
+	_, err = fmt.Sscan(after, &kB)
+	return kB, err
+}
+
+// A contender is one way to make a file, as a process that makes one, says
+// what it used as work does, and ends.
+type contender struct {
+	name    string
+	command func(s shape, n int) *exec.Cmd
+}
+
+// inGo is a contender of this binary.
+func inGo(name, writer string, env ...string) contender {
+	return contender{name, func(s shape, n int) *exec.Cmd {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), append(env, fmt.Sprintf("BENCH_JOB=%s %s %d", writer, s.name, n))...)
+		return cmd
+	}}
+}
+
+func BenchmarkXLSX(b *testing.B) {
+	all := []contender{inGo("offprint", "offprint-xlsx"), inGo("excelize", "excelize")}
+	if c, ok := libxlsxwriter(b); ok {
+		all = append(all, c)
+	} else {
+		table = append(table, "| libxlsxwriter or cc is not here, and left out (Debian: libxlsxwriter-dev, gcc) | | | | | | | | | |")
+	}
+	each(b, all...)
+}
+
+func BenchmarkCSV(b *testing.B) {
+	each(b, inGo("offprint", "offprint-csv"), inGo("encoding/csv", "encoding/csv"))
+}
+
+// On one core the same must take longer.
+func BenchmarkXLSXCores(b *testing.B) {
+	compare(b, shapes[0], inGo("offprint, two cores", "offprint-xlsx", "GOMAXPROCS=2"), inGo("offprint, one core", "offprint-xlsx", "GOMAXPROCS=1"))
+}
+
+func each(b *testing.B, all ...contender) {
+	for _, s := range shapes {
+		b.Run(s.name, func(b *testing.B) { compare(b, s, all...) })
+	}
+}
+
+// compare runs the contenders in turn, so that a busy neighbour meets all, and
+// sets the others' medians beside the first's.
+func compare(b *testing.B, s shape, all ...contender) {
+	n := s.rows(count(b))
+	for b.Loop() {
+		measured := make([][]figures, len(all))
+		for range rounds {
+			for i, c := range all {
+				measured[i] = append(measured[i], measure(b, c, s, n))
+			}
+		}
+		own := medians(measured[0])
+		table = append(table, fmt.Sprintf("| **%s, %d x %d** | | | | | | | | | |", strings.TrimPrefix(b.Name(), "Benchmark"), n, len(s.fields)))
+		for i, c := range all {
+			table = append(table, line(c.name, medians(measured[i]), own))
+		}
+		peer := medians(measured[1])
+		b.ReportMetric(peer[cpuSeconds]/own[cpuSeconds], "x-cpu")
+		b.ReportMetric(peer[wallSeconds]/own[wallSeconds], "x-wall")
+		b.ReportMetric(own[bytesOut]/peer[bytesOut], "x-size")
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
+// line shows what one used, and how many times as much as our own that is.
+func line(name string, f, own figures) string {
+	return fmt.Sprintf("| %-24s | %7.2f | %7.2f | %13.1f | %7.0f | %7.1f | %4.1fx | %4.1fx | %4.1fx | %5.2fx |", name,
+		f[cpuSeconds], f[wallSeconds], f[firstSeconds]*1000, f[peakKB]/1024, f[bytesOut]/1e6,
+		f[cpuSeconds]/own[cpuSeconds], f[wallSeconds]/own[wallSeconds], f[peakKB]/own[peakKB], f[bytesOut]/own[bytesOut])
+}
+
+// count is 100,000, or BENCH_ROWS: of orders; other shapes have about as many
+// cells.
 func count(b *testing.B) int {
 	s := os.Getenv("BENCH_ROWS")
 	if s == "" {
@@ -197,54 +233,40 @@ func count(b *testing.B) int {
 	return n
 }
 
-// compare times the two in turn, so that a busy neighbour meets both.
-func compare(b *testing.B, own, peer writer, n int) {
-	rows := sample()
-	for b.Loop() {
-		var owns, peers, sizes []float64
-		for range rounds {
-			seconds, size := timed(b, own, rows, n)
-			control, controlSize := timed(b, peer, rows, n)
-			owns, peers, sizes = append(owns, seconds), append(peers, control), append(sizes, size/controlSize)
+// figures are what a contender used.
+type figures [5]float64
+
+const (
+	cpuSeconds = iota
+	wallSeconds
+	firstSeconds // to the first byte out
+	peakKB
+	bytesOut
+)
+
+func measure(b *testing.B, c contender, s shape, n int) (f figures) {
+	b.Helper()
+	cmd := c.command(s, n)
+	var complaint strings.Builder
+	cmd.Stderr = &complaint
+	said, err := cmd.Output()
+	if err != nil {
+		b.Fatalf("%s: %v\n%s", c.name, err, complaint.String())
+	}
+	if _, err := fmt.Sscan(string(said), &f[cpuSeconds], &f[wallSeconds], &f[firstSeconds], &f[peakKB], &f[bytesOut]); err != nil {
+		b.Fatalf("%s said %q: %v", c.name, said, err)
+	}
+	return f
+}
+
+func medians(all []figures) (m figures) {
+	for i := range m {
+		x := make([]float64, len(all))
+		for j, f := range all {
+			x[j] = f[i]
 		}
-		b.ReportMetric(median(peers)/median(owns), "x-faster")
-		b.ReportMetric(float64(n)/median(owns), "rows/cpu-s")
-		b.ReportMetric(float64(n)/median(peers), "peer-rows/cpu-s")
-		b.ReportMetric(median(sizes), "x-size")
+		slices.Sort(x)
+		m[i] = x[len(x)/2]
 	}
-	b.ReportMetric(0, "ns/op")
-}
-
-func median(x []float64) float64 {
-	slices.Sort(x)
-	return x[len(x)/2]
-}
-
-func timed(b *testing.B, write writer, rows []offprint.Row, n int) (seconds, bytes float64) {
-	b.Helper()
-	var out counter
-	runtime.GC() // nobody pays for another's garbage
-	before := cpu(b)
-	if err := write(&out, rows, n); err != nil {
-		b.Fatal(err)
-	}
-	return cpu(b) - before, float64(out)
-}
-
-// cpu is what the process has used so far, in seconds.
-func cpu(b *testing.B) float64 {
-	b.Helper()
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		b.Fatal(err)
-	}
-	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
-}
-
-// A counter counts bytes and lets them go.
-type counter int64
-
-func (c *counter) Write(p []byte) (int, error) {
-	*c += counter(len(p))
-	return len(p), nil
+	return m
 }

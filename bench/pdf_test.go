@@ -11,18 +11,18 @@ import (
 	"github.com/go-fonts/dejavu/dejavusans"
 
 	"github.com/offprint/offprint"
-	"github.com/offprint/offprint/internal/format/pdf"
 )
 
 // withFPDF draws what ours does: the same font at the same size, the header
 // and the number of each of the pages, stripes, numbers on the right.
-func withFPDF(out io.Writer, rows []offprint.Row, n int) error {
+func withFPDF(out io.Writer, s shape, sample []offprint.Row, n int) error {
 	const line = 5.28 // mm, as ours
 	f := fpdf.New("L", "mm", "A4", "")
 	f.AddUTF8FontFromBytes("sans", "", dejavusans.TTF)
 	f.SetMargins(15, 15, 15)
 	f.SetAutoPageBreak(true, 15)
 	f.AliasNbPages("{pages}")
+	columns := s.columns()
 	widths := []float64{18, 20, 36, 62, 16, 24, 18, 24, 28, 14}
 	f.SetHeaderFunc(func() {
 		f.SetFont("sans", "", 8.5)
@@ -39,7 +39,7 @@ func withFPDF(out io.Writer, rows []offprint.Row, n int) error {
 	f.AddPage()
 	f.SetFillColor(247, 247, 245)
 	for i := range n {
-		for j, v := range rows[i%len(rows)] {
+		for j, v := range sample[i%len(sample)] {
 			align := "L"
 			if columns[j].Numeric() {
 				align = "R"
@@ -69,4 +69,6 @@ func shown(v offprint.Value, kind offprint.Kind) string {
 	}
 }
 
-func BenchmarkPDF(b *testing.B) { compare(b, ours(pdf.Format), withFPDF, count(b)) }
+func BenchmarkPDF(b *testing.B) {
+	compare(b, shapes[0], inGo("offprint", "offprint-pdf"), inGo("fpdf", "fpdf"))
+}

@@ -28,10 +28,15 @@ func TestProveMemoryStaysFlat(t *testing.T) {
 // peakOf runs the program and tells how many megabytes it had at most.
 func peakOf(t *testing.T, args ...string) float64 {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], args...)
-	cmd.Env = append(os.Environ(), "OFFPRINT_TEST_AS_PROGRAM=1")
+	cmd := program(args...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %v\n%s", args, err, out)
 	}
 	return float64(cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss) / 1024
+}
+
+func program(args ...string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = append(os.Environ(), "OFFPRINT_TEST_AS_PROGRAM=1")
+	return cmd
 }
