@@ -50,7 +50,8 @@ func FuzzTheLedgerIsAsItsModel(f *testing.F) {
 }
 
 // A model is what the ledger should answer. It knows nothing of epochs,
-// tickets and leases.
+// tickets and leases. What is out of reach here is the store: a source out of
+// reach makes others wait, which probe_test.go tells of.
 type model struct {
 	now  time.Time
 	up   [2]bool // who works
@@ -452,7 +453,7 @@ func (w *world) makeEnd(how, n int) *deed {
 		}}}
 	}
 	err := []*offprint.Error{
-		offprint.Errorf(offprint.Internal, "A bug."), offprint.Errorf(offprint.SourceUnavailable, "It is down."), offprint.Errorf(offprint.BadQuery, "No."),
+		offprint.Errorf(offprint.Internal, "A bug."), offprint.Errorf(offprint.StorageUnavailable, "It is down."), offprint.Errorf(offprint.BadQuery, "No."),
 	}[how-1]
 	pause := time.Duration(n / 64 % 2 * int(modelPause))
 	return &deed{name: fmt.Sprintf("fail %d: %s, pause %v", i, err.Code, pause), do: func() {
