@@ -43,9 +43,10 @@ type dialect struct {
 
 // connect opens the connections, and on SQLite takes the lock.
 func connect(ctx context.Context, url string, o Options) (*Ledger, error) {
+	o = o.withDefaults()
 	l := &Ledger{
-		o: o.withDefaults(), url: url, node: newID(""), asked: make(chan *asking, 4096), deaf: make(chan struct{}),
-		fail: func(string) error { return nil }, contact: 5 * time.Minute, grace: 3 * time.Second, backoff: backoff,
+		o: o, url: url, node: newID(""), asked: make(chan *asking, 4096), deaf: make(chan struct{}),
+		fail: o.Fail, contact: 5 * time.Minute, grace: 3 * time.Second, backoff: o.Backoff,
 	}
 	l.closing, l.close = context.WithCancel(context.WithoutCancel(ctx))
 	var err error

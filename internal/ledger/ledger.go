@@ -46,6 +46,9 @@ type Options struct {
 	QueuedPerUser int           // beyond it Accept is TooManyRequests; default no limit
 
 	MaxRuns map[string]int // by Run.Reads: how many such runs may be running at once, over all processes; others wait. Default no limit
+
+	Backoff func(tries int) time.Duration // the pause after so many tries that failed; default 5 s, 30 s, 2 min, then 10 min
+	Fail    func(step string) error       // for proofs: called before and after each commit, as "finish: before commit"; its error is the step's
 }
 
 func (o Options) withDefaults() Options {
@@ -75,6 +78,12 @@ func (o Options) withDefaults() Options {
 	if o.Queued <= 0 {
 		o.Queued = 100_000
 	}
+	if o.Backoff == nil {
+		o.Backoff = backoff
+	}
+	if o.Fail == nil {
+		o.Fail = func(string) error { return nil }
+	}
 	return o
 }
 
@@ -99,7 +108,7 @@ type Ledger struct {
 	hearing    sync.Once
 	node       string // who this process is to others
 
-	fail    func(step string) error // a test's hook before and after each commit
+	fail    func(step string) error // see Options
 	contact time.Duration           // how long work goes on without the database
 	grace   time.Duration           // how long a Make whose context has ended may take to come back
 	backoff func(tries int) time.Duration
