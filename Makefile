@@ -10,7 +10,7 @@ parts:
 lint:
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo 'gofmt -w these files.'; exit 1; }
 	@files=$$(go run mvdan.cc/gofumpt@v0.12.0 -l $$(git ls-files '*.go')) && { test -z "$$files" || { echo "$$files"; echo 'gofumpt -w these files.'; exit 1; }; }
-	go vet ./... && cd bench && go vet ./...
+	go vet ./... && (cd bench && go vet ./...) && cd prove && go vet ./...
 	go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
 
 # The race detector leaves SQLite alone, which is C made into Go: it is not
@@ -28,7 +28,8 @@ fuzz:
 	@./.ci/fuzz 30s
 
 # The long proofs: kills, zombies, outages, memory and LibreOffice, with their
-# figures.
+# figures; see docs/proof.md. prove is a module of its own.
 prove:
 	@./.ci/parts prove
 	go test -timeout 60m -count 1 -v -run '^TestProve' ./...
+	cd prove && go test -timeout 90m -count 1 -v -run '^TestProve' ./...

@@ -14,13 +14,14 @@ import (
 type failpoint struct {
 	Step string // "finish: before commit", "put: after"
 	Act  string
-	Nth  int // it acts the Nth time, and a cut again each Nth time
+	Nth  int // it acts the Nth time, and a cut again each Nth time after it
 }
 
 const (
-	kill = "kill" // the process kills itself, as kill -9
-	cut  = "cut"  // the connections to the ledger break; after a commit they break before its answer is back
-	fail = "fail" // the store answers an error, after a Put although the file is there
+	kill   = "kill"   // the process kills itself, as kill -9
+	cut    = "cut"    // the connections to the ledger break; after a commit they break before its answer is back
+	freeze = "freeze" // the process stands still, until it is sent SIGCONT
+	fail   = "fail"   // the store answers an error, after a Put although the file is there
 )
 
 func (f failpoint) String() string { return f.Act + " at " + f.Step }
@@ -81,6 +82,9 @@ func (h *hooks) due(f failpoint) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.times[f]++
+	if f.Act == freeze {
+		return h.times[f] == f.Nth
+	}
 	return h.times[f]%f.Nth == 0
 }
 
@@ -94,6 +98,8 @@ func (h *hooks) act(f failpoint) error {
 			return err
 		}
 		select {}
+	case freeze:
+		return syscall.Kill(os.Getpid(), syscall.SIGSTOP)
 	case cut:
 		if f.before() == f.Step {
 			return h.link.mend()

@@ -47,9 +47,9 @@ type aim struct {
 	w    *world
 	each int // hits
 
-	mu   sync.Mutex
-	hits map[failpoint]int
-	now  map[failpoint]int // processes that have it at this moment
+	mu    sync.Mutex
+	hits  map[failpoint]int
+	tried map[failpoint]int // processes that had it
 }
 
 // read counts the hits so far.
@@ -67,28 +67,20 @@ func (a *aim) read() error {
 	return nil
 }
 
-// take is the failpoint among these that lacks the most; ok is false when none
-// does.
+// take is the failpoint among these that was tried least and lacks hits; ok is
+// false when none does.
 func (a *aim) take(among []failpoint) (f failpoint, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	least := 0
 	for _, p := range among {
-		n := a.hits[p] + a.now[p]
-		if a.hits[p] < a.each && (!ok || n < least) {
-			f, ok, least = p, true, n
+		if a.hits[p] < a.each && (!ok || a.tried[p] < a.tried[f]) {
+			f, ok = p, true
 		}
 	}
 	if ok {
-		a.now[f]++
+		a.tried[f]++
 	}
 	return f, ok
-}
-
-func (a *aim) leave(f failpoint) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.now[f]--
 }
 
 // lacking are those that were hit too seldom.
@@ -103,19 +95,15 @@ func (a *aim) lacking(among []failpoint) (all []string) {
 	return all
 }
 
-// pursue starts one process after another in the seat, each with a failpoint
-// that lacks hits, until none does or it is too late.
+// pursue starts one process after another in the seat, each with failpoints
+// that lack hits, until none does or it is too late.
 func (a *aim) pursue(r *rand.Rand, s *seat, among []failpoint, until time.Time) error {
 	for time.Now().Before(until) {
 		f, ok := a.take(among)
 		if !ok {
 			return nil
 		}
-		err := a.once(r, s, f)
-		a.leave(f)
-		if err != nil {
-			return err
-		}
+		a.once(r, s, a.plan(r, f, among))
 		if err := a.read(); err != nil {
 			return err
 		}
@@ -123,31 +111,55 @@ func (a *aim) pursue(r *rand.Rand, s *seat, among []failpoint, until time.Time) 
 	return nil
 }
 
-// once lets a process run into its failpoint; a cut it may meet several times.
-func (a *aim) once(r *rand.Rand, s *seat, f failpoint) error {
-	f.Nth = 1 + r.IntN(3)
-	if strings.HasPrefix(f.Step, "hand back") || strings.HasPrefix(f.Step, "begin") || strings.HasPrefix(f.Step, "re") {
-		f.Nth = 1 // they are seldom
+// plan is what a process is to run into: f soon, and at some time all others
+// of its kind that lack hits.
+func (a *aim) plan(r *rand.Rand, f failpoint, among []failpoint) (plan []failpoint) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, p := range among {
+		alike := a.hits[p] < a.each && p.late() == f.late() && (p.Act == kill) == (f.Act == kill)
+		switch p.Nth = 1 + r.IntN(6); {
+		case p.Step == f.Step && p.Act == f.Act:
+			p.Nth = 1 + r.IntN(2)
+		case !alike:
+			continue
+		case p.late(), p.seldom() && p.Act == kill:
+			p.Nth = 1
+		}
+		plan = append(plan, p)
 	}
+	return plan
+}
+
+// seldom tells whether a process may not meet the step for a while; late,
+// whether it does not before it has lived for a lease.
+func (f failpoint) seldom() bool { return f.of("hand back", "begin", "reissue", "cancel") }
+func (f failpoint) late() bool   { return f.of("reap", "retell") }
+
+func (f failpoint) of(steps ...string) bool {
+	step, _, _ := strings.Cut(f.Step, ":")
+	return slices.Contains(steps, step)
+}
+
+// once lets a process run into its failpoints for a while. Those that it does
+// not meet it may meet while it ends.
+func (a *aim) once(r *rand.Rand, s *seat, plan []failpoint) {
 	s.Lock()
 	defer s.Unlock()
 	began := time.Now()
-	if err := s.start(f); err != nil { // killed on its way, or the world is not fit for it
-		s.w.suffered(trouble{s.process.Load().name, f.String(), began, time.Now()})
-		return nil
-	}
+	err := s.start(plan...)
 	p := s.process.Load()
-	if strings.HasPrefix(f.Step, "hand back") {
-		time.Sleep(part(r, time.Second, 2*time.Second)) // for something to be at hand
+	if err == nil {
+		life := part(r, 2*time.Second, 5*time.Second)
+		if plan[0].late() {
+			life += 2 * s.is.Lease
+		}
+		p.within(life)
 		p.signal(syscall.SIGTERM)
+		p.within(5 * time.Second)
 	}
-	select {
-	case <-p.ended:
-	case <-time.After(part(r, 6*time.Second, 9*time.Second)):
-		p.kill()
-	}
-	s.w.suffered(trouble{p.name, f.String(), time.Now().Add(-time.Second), time.Now()})
-	return nil
+	p.kill()
+	s.w.suffered(trouble{p.name, "failpoints", began, time.Now()})
 }
 
 // meddle does by hand what brings seldom steps about: tickets that somebody
@@ -180,7 +192,7 @@ func (j *judge) meddle(until <-chan struct{}) error {
 
 // handicap makes some runs be made alone in their process.
 func (j *judge) handicap(db *sql.DB) error {
-	rows, err := db.Query(`UPDATE runs SET losses = 2 WHERE losses = 0 AND id IN (SELECT id FROM runs WHERE state = 'queued' AND report = 'short' ORDER BY id LIMIT 1) RETURNING id`)
+	rows, err := db.Query(`UPDATE runs SET losses = 2 WHERE losses = 0 AND id IN (SELECT id FROM runs WHERE state = 'queued' AND report IN ('short', 'narrow', 'limited') ORDER BY id DESC LIMIT 2) RETURNING id`)
 	if err != nil {
 		return fmt.Errorf("make a run have lost two workers: %w", err)
 	}
@@ -195,31 +207,38 @@ func (j *judge) handicap(db *sql.DB) error {
 	return rows.Err()
 }
 
+// armed is a program that runs into failpoints. A shorter lease lets more of
+// them be met in the same time; by a shorter pause it is the one that reaps.
+func armed(serve bool, slots int) program {
+	return program{Serve: serve, Slots: slots, Lease: 3 * time.Second, Drain: 200 * time.Millisecond, Reap: 100 * time.Millisecond, Moody: true}
+}
+
 // A process is killed, and cut off from the ledger, before and after each
 // commit and each Put, and between a delivery and its record.
 func TestProveFailpoints(t *testing.T) {
 	w := newWorld(t, true)
-	const quick = 100 * time.Millisecond // to be the one that reaps
-	w.seat("s0", program{Serve: true, Drain: time.Second})
-	w.seat("w0", program{Slots: 4, Drain: time.Second})
+	for _, steady := range []program{{Serve: true}, {Slots: 2}} {
+		steady.Lease, steady.Drain = 3*time.Second, time.Second
+		w.seat("steady", steady)
+	}
 	steady := len(w.seats)
 	for _, name := range []string{"s1", "s2"} {
-		w.seat(name, program{Serve: true, Drain: time.Second, Reap: quick, Moody: true})
+		w.seat(name, armed(true, 0))
 	}
 	for _, name := range []string{"w1", "w2", "w3", "w4"} {
-		w.seat(name, program{Slots: 2, Drain: 200 * time.Millisecond, Reap: quick, Moody: true})
+		w.seat(name, armed(false, 2))
 	}
-	proveFailpoints(t, w, steady, 120*time.Millisecond)
+	proveFailpoints(t, w, steady)
 }
 
 // The same on SQLite, where one process does everything.
 func TestProveFailpointsOnSQLite(t *testing.T) {
 	w := newWorld(t, false)
-	w.seat("p", program{Serve: true, Slots: 3, Drain: 200 * time.Millisecond, Reap: 100 * time.Millisecond, Moody: true})
-	proveFailpoints(t, w, 0, 120*time.Millisecond)
+	w.seat("p", armed(true, 3))
+	proveFailpoints(t, w, 0)
 }
 
-func proveFailpoints(t *testing.T, w *world, steady int, every time.Duration) {
+func proveFailpoints(t *testing.T, w *world, steady int) {
 	r := chance(t)
 	for _, s := range w.seats {
 		if err := s.revive(); err != nil {
@@ -227,7 +246,7 @@ func proveFailpoints(t *testing.T, w *world, steady int, every time.Duration) {
 		}
 	}
 	j, d := newJudge(w), newDriver(w)
-	d.every = every
+	d.every = 90 * time.Millisecond
 	wishes, over, quiet := branch(r), make(chan struct{}), make(chan struct{})
 	var beside sync.WaitGroup
 	beside.Go(func() { d.ask(t.Context(), wishes, 1e6, over) })
@@ -236,7 +255,7 @@ func proveFailpoints(t *testing.T, w *world, steady int, every time.Duration) {
 			t.Error(err)
 		}
 	})
-	a := &aim{w: w, each: number("PROVE_HITS", 20), hits: map[failpoint]int{}, now: map[failpoint]int{}}
+	a := &aim{w: w, each: number("PROVE_HITS", 20), tried: map[failpoint]int{}}
 	until := time.Now().Add(time.Duration(number("PROVE_MINUTES", 12)) * time.Minute)
 	network := w.ledger != nil
 	var all []failpoint

@@ -81,7 +81,7 @@ func (j *judge) settle(last time.Time) {
 	open := -1
 	for time.Since(last) < stuckAfter && open != 0 {
 		time.Sleep(100 * time.Millisecond)
-		open = j.unended()
+		open = j.unended("runs WHERE finished = 0") + j.unended("notices WHERE state IN ('waiting', 'telling')")
 	}
 	j.figure("seconds from the last fault to the last end", fmt.Sprintf("%.1f", time.Since(last).Seconds()))
 	if open != 0 {
@@ -89,10 +89,9 @@ func (j *judge) settle(last time.Time) {
 	}
 }
 
-// unended counts the runs and notices that have not come to their end.
-func (j *judge) unended() (n int) {
-	err := j.query(`SELECT (SELECT count(*) FROM runs WHERE finished = 0) + (SELECT count(*) FROM notices WHERE state IN ('waiting', 'telling'))`, &n)
-	if err != nil {
+// unended counts the runs or notices that have not come to their end.
+func (j *judge) unended(which string) (n int) {
+	if err := j.query(`SELECT count(*) FROM `+which, &n); err != nil {
 		j.t.Fatal(err)
 	}
 	return n

@@ -38,7 +38,8 @@ type program struct {
 	Serve    bool
 	Slots    int
 	Drain    time.Duration
-	Reap     time.Duration // 0: the ledger's default
+	Lease    time.Duration // 0: the ledger's default, as below
+	Reap     time.Duration
 	Database string
 	Shop     string // the source's address
 	Dir      string // what the processes of a world share
@@ -77,7 +78,7 @@ func (p *program) run(ctx context.Context) error {
 		return err
 	}
 	l, err := ledger.Open(ctx, h.database, ledger.Options{
-		Exclusive: true, Log: log, Reap: p.Reap, Backoff: backoff, Fail: h.at, MaxRuns: map[string]int{"narrow": 2},
+		Exclusive: true, Log: log, Lease: p.Lease, Beat: p.Lease / 3, Reap: p.Reap, Backoff: backoff, Fail: h.at, MaxRuns: map[string]int{"narrow": 2},
 	})
 	if err != nil {
 		return err

@@ -256,6 +256,14 @@ func (p *process) signal(s syscall.Signal) {
 	_ = p.Process.Signal(s) // it may have ended
 }
 
+// within waits so long for the process to end.
+func (p *process) within(most time.Duration) {
+	select {
+	case <-p.ended:
+	case <-time.After(most):
+	}
+}
+
 // lives tells whether the process has not ended.
 func (p *process) lives() bool {
 	select {
@@ -293,9 +301,9 @@ func (s *seat) leave() error {
 		return nil
 	}
 	p.signal(syscall.SIGTERM)
-	select {
-	case <-p.ended:
-	case <-time.After(40 * time.Second):
+	if p.within(35 * time.Second); p.lives() {
+		p.signal(syscall.SIGQUIT) // its log then says where it hangs
+		p.within(5 * time.Second)
 		p.kill()
 		return errors.New("it did not end in order")
 	}

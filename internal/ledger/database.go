@@ -34,7 +34,6 @@ type dialect struct {
 	clock  string // the database's own, in microseconds
 	keyed  string // the end of a table that is only found by its key
 	narrow string // the end of a table whose few rows change all the time
-	brief  string // the statement that ends a transaction whose process says nothing for five seconds; empty: there is one process
 	notify string // the statement that tells other processes; empty: there are none
 	schema string // of River's tables
 	driver riverdriver.Driver[*sql.Tx]
@@ -172,6 +171,7 @@ func (l *Ledger) connectPostgres(ctx context.Context) error {
 		return fmt.Errorf("read listen_url: %w", err)
 	}
 	config.RuntimeParams["search_path"] = l.o.Schema
+	config.RuntimeParams["idle_in_transaction_session_timeout"] = "5s" // a process that stands still, or is cut off, keeps nobody waiting with its locks
 	listen.ConnConfig.RuntimeParams["search_path"] = l.o.Schema
 	listen.MaxConns = 1
 	if l.listen, err = pgxpool.NewWithConfig(context.WithoutCancel(ctx), listen); err != nil {
@@ -182,7 +182,6 @@ func (l *Ledger) connectPostgres(ctx context.Context) error {
 	l.reader = openPostgres(config, 8)
 	l.clock = `CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)`
 	l.narrow = " WITH (fillfactor = 50)"
-	l.brief = `SELECT set_config('idle_in_transaction_session_timeout', '5s', true)`
 	l.notify = `SELECT pg_notify($1, $2)`
 	l.schema = l.o.Schema
 	l.driver = riverdatabasesql.NewWithPgxListener(l.db, l.listen)

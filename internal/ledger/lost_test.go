@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/offprint/offprint"
+	"github.com/offprint/offprint/internal/pgtest"
 )
 
 // silent is a ledger whose beats do not arrive any more: a dead process, or
@@ -44,6 +45,37 @@ func TestALostWorkersRunIsTakenOver(t *testing.T) {
 			t.Errorf("run %+v, file %+v", r, r.File)
 		}
 	})
+}
+
+// TestAWorkerFrozenInATransactionIsTakenOver stops a worker while it holds the
+// locks of the run that it ends. Of itself a frozen process gives none back, so
+// what the ledger's own time for a step does here comes too late.
+func TestAWorkerFrozenInATransactionIsTakenOver(t *testing.T) {
+	t.Parallel()
+	b := &bench{T: t, url: pgtest.URL(t)}
+	o := quick()
+	at, let := make(chan time.Time, 10), make(chan struct{})
+	o.Fail = func(step string) error {
+		switch step {
+		case "finish: before commit":
+			at <- time.Now()
+			<-let
+			return errCut
+		case "beat: before commit", "reap: before commit":
+			return errCut
+		}
+		return nil
+	}
+	frozen, other := b.open(o), b.open(quick())
+	stop := b.work(frozen, Workers{Slots: 1, Drain: time.Millisecond, Make: makeAtOnce})
+	defer stop()
+	defer close(let)
+	id := b.accept(other, ask())
+	since := receive(b, at, "the worker stands still")
+	b.work(other, Workers{Slots: 1, Make: makeAtOnce})
+	if b.untilState(other, id, offprint.Succeeded); time.Since(since) > stepLimit-3*time.Second {
+		t.Errorf("it was made %v after the freeze", time.Since(since))
+	}
 }
 
 func TestThreeLostWorkersAreEnough(t *testing.T) {

@@ -36,14 +36,8 @@ func (l *Ledger) most(source string) int {
 func (l *Ledger) limited(source string) bool { return l.most(source) < math.MaxInt32 }
 
 // lockSource lets nobody else give away places of the source until the
-// transaction ends. It comes before the lock of any run. Everybody waits for
-// this one, so a process that stands still with it loses it.
+// transaction ends. It comes before the lock of any run.
 func (l *Ledger) lockSource(ctx context.Context, tx *sql.Tx, source string) error {
-	if l.brief != "" {
-		if _, err := tx.ExecContext(ctx, l.brief); err != nil {
-			return err
-		}
-	}
 	_, err := tx.ExecContext(ctx, `INSERT INTO sources (name) VALUES ($1) ON CONFLICT (name) DO UPDATE SET name = excluded.name`, source)
 	return err
 }
