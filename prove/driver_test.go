@@ -73,7 +73,8 @@ func (a *asked) most() int {
 type driver struct {
 	w      *world
 	client http.Client
-	every  time.Duration // one asking; 0: as fast as it goes
+	every  time.Duration // one asking
+	full   func() bool   // there are enough runs that have not ended; nil: never
 
 	mu      sync.Mutex
 	all     []*asked
@@ -103,14 +104,16 @@ func (d *driver) ask(ctx context.Context, r *rand.Rand, n int, over <-chan struc
 			}
 		})
 	}
-	for i := 0; i < n; i++ {
+	for n > 0 {
 		select {
 		case <-over:
-			n = i
-			continue
+			n = 0
 		case <-time.After(d.every):
+			if d.full == nil || !d.full() {
+				orders <- order{wish(r), branch(r)}
+				n--
+			}
 		}
-		orders <- order{wish(r), branch(r)}
 	}
 	close(orders)
 	askers.Wait()

@@ -146,6 +146,9 @@ func (f failpoint) of(steps ...string) bool {
 func (a *aim) once(r *rand.Rand, s *seat, plan []failpoint) {
 	s.Lock()
 	defer s.Unlock()
+	if s.process.Load().lives() {
+		s.killed("kill -9")
+	}
 	began := time.Now()
 	err := s.start(plan...)
 	p := s.process.Load()
@@ -192,7 +195,7 @@ func (j *judge) meddle(until <-chan struct{}) error {
 
 // handicap makes some runs be made alone in their process.
 func (j *judge) handicap(db *sql.DB) error {
-	rows, err := db.Query(`UPDATE runs SET losses = 2 WHERE losses = 0 AND id IN (SELECT id FROM runs WHERE state = 'queued' AND report IN ('short', 'narrow', 'limited') ORDER BY id DESC LIMIT 2) RETURNING id`)
+	rows, err := db.Query(`UPDATE runs SET losses = 2 WHERE losses = 0 AND id IN (SELECT id FROM runs WHERE state = 'queued' AND report IN ('short', 'narrow', 'limited') ORDER BY id DESC LIMIT 1) RETURNING id`)
 	if err != nil {
 		return fmt.Errorf("make a run have lost two workers: %w", err)
 	}
@@ -216,6 +219,7 @@ func armed(serve bool, slots int) program {
 // A process is killed, and cut off from the ledger, before and after each
 // commit and each Put, and between a delivery and its record.
 func TestProveFailpoints(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, true)
 	for _, steady := range []program{{Serve: true}, {Slots: 2}} {
 		steady.Lease, steady.Drain = 3*time.Second, time.Second
@@ -233,6 +237,7 @@ func TestProveFailpoints(t *testing.T) {
 
 // The same on SQLite, where one process does everything.
 func TestProveFailpointsOnSQLite(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, false)
 	w.seat("p", armed(true, 3))
 	proveFailpoints(t, w, 0)
@@ -246,7 +251,7 @@ func proveFailpoints(t *testing.T, w *world, steady int) {
 		}
 	}
 	j, d := newJudge(w), newDriver(w)
-	d.every = 90 * time.Millisecond
+	d.every, d.full = 90*time.Millisecond, func() bool { return j.unended("runs WHERE finished = 0") > 60 }
 	wishes, over, quiet := branch(r), make(chan struct{}), make(chan struct{})
 	var beside sync.WaitGroup
 	beside.Go(func() { d.ask(t.Context(), wishes, 1e6, over) })

@@ -91,7 +91,6 @@ func starting(t *testing.T, seats ...*seat) {
 
 // After kill -9 of its worker another one goes on with a run.
 func TestProveTakeover(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t, true)
 	web := w.seat("s", program{Plain: true, Serve: true})
 	has, next := w.seat("a", program{Plain: true, Slots: 2}), w.seat("b", program{Plain: true, Slots: 2})
@@ -182,7 +181,7 @@ func TestProveCancelReachesTheSource(t *testing.T) {
 		return n
 	}
 	var took []time.Duration
-	for range max(50, number("PROVE_TRIALS", 100)) {
+	for range max(50, number("PROVE_TRIALS", 60)) {
 		a := d.long(t, r, 400, 0.05)
 		if n := queries(); n != 1 {
 			t.Fatalf("%d queries at the source before the cancel", n)

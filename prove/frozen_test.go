@@ -1,7 +1,6 @@
 package prove
 
 import (
-	"fmt"
 	"syscall"
 	"testing"
 	"time"
@@ -66,6 +65,6 @@ func (j *judge) hit(n int) time.Time {
 			return hits[n-1].At
 		}
 	}
-	j.t.Fatal(fmt.Sprintf("no failpoint was hit for the %dth time", n))
+	j.t.Fatalf("no failpoint was hit for the %dth time", n)
 	return time.Time{}
 }

@@ -188,17 +188,16 @@ func (w *world) seat(name string, is program) *seat {
 // A process is a running program.
 type process struct {
 	*exec.Cmd
-	name    string
-	url     string
-	started time.Time
-	ended   chan struct{} // after which the next stands
-	failed  error         // to wait for it
+	name   string
+	url    string
+	ended  chan struct{} // after which the next stands
+	failed error         // to wait for it
 }
 
 // start starts the seat's next process with these failpoints, and waits until
 // it is ready. It is an error that it ended before, as at one of them.
 func (s *seat) start(fail ...failpoint) error {
-	p := &process{name: s.name + "-" + strconv.FormatInt(s.w.made.Add(1), 10), started: time.Now(), ended: make(chan struct{})}
+	p := &process{name: s.name + "-" + strconv.FormatInt(s.w.made.Add(1), 10), ended: make(chan struct{})}
 	is := s.is
 	is.Name, is.Fail = p.name, fail
 	text, err := json.Marshal(is)
