@@ -167,13 +167,17 @@ func (l *Ledger) Replay(ctx context.Context, key Key) (run offprint.Run, found b
 
 func (l *Ledger) replay(ctx context.Context, by replayed, key Key) (offprint.Run, error) {
 	if by.fingerprint != key.Fingerprint {
-		return offprint.Run{}, offprint.Errorf(offprint.KeyReused, "This Idempotency-Key came with another body before. Make a new key for a new request.")
+		return offprint.Run{}, errKeyReused()
 	}
 	run, err := l.Get(ctx, by.run)
 	if errors.Is(err, errNoRun) {
 		err = offprint.Errorf(offprint.Expired, "The run that this Idempotency-Key stands for was erased.")
 	}
 	return run, err
+}
+
+func errKeyReused() error {
+	return offprint.Errorf(offprint.KeyReused, "This Idempotency-Key came with another body before. Make a new key for a new request.")
 }
 
 const (

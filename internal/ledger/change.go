@@ -94,7 +94,7 @@ type Amendment struct {
 }
 
 // Amend renames a run, changes its metadata, or keeps its file for longer or
-// shorter; only a file that is still there: else NotReady, NoFile or Expired.
+// shorter; only a file that is still there: else NotReady, NoFile or Conflict.
 func (l *Ledger) Amend(ctx context.Context, id string, a Amendment) (offprint.Run, error) {
 	return l.change(ctx, id, "amend", func(tx *sql.Tx, r *record) error {
 		expires, err := a.expires(r, l.now())
@@ -121,11 +121,19 @@ func (a Amendment) expires(r *record, now time.Time) (time.Time, error) {
 	if err := hasFile(r); err != nil {
 		return time.Time{}, err
 	}
-	past := !r.File.Expires.IsZero() && !now.Before(r.File.Expires) // and about to be expired
-	if past || r.File.State != offprint.Available {
-		return time.Time{}, offprint.Errorf(offprint.Expired, "The file has expired already. Ask for the report again.")
+	if r.gone(now) {
+		err := offprint.Errorf(offprint.Conflict, "It cannot be kept any longer. Make the report again.")
+		err.Title = "The file has expired already"
+		return time.Time{}, err
 	}
 	return *a.Expires, nil
+}
+
+// gone tells whether nobody may fetch the file any more, though it may not have
+// been expired yet.
+func (r *record) gone(now time.Time) bool {
+	past := !r.File.Expires.IsZero() && !now.Before(r.File.Expires)
+	return past || r.File.State != offprint.Available
 }
 
 func hasFile(r *record) error {
@@ -242,7 +250,7 @@ func (l *Ledger) deleteRecords(ctx context.Context, tx *sql.Tx, r *record) error
 	if err := l.deleteNotices(ctx, tx, r.ID); err != nil {
 		return err
 	}
-	for _, table := range []string{"downloads WHERE run", "runs WHERE id"} {
+	for _, table := range []string{"links WHERE run", "downloads WHERE run", "runs WHERE id"} {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` = $1`, r.ID); err != nil {
 			return fmt.Errorf("delete from %s: %w", table, err)
 		}

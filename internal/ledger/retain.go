@@ -176,11 +176,15 @@ func (l *Ledger) forget(ctx context.Context, tx *sql.Tx, id string) error {
 // A Download is one fetch of a run's file.
 type Download struct {
 	Run   string
-	User  string
+	User  string // empty: whoever had the link
+	Link  string // the id of the link by which they came; empty: by none
 	From  string // the address that it went to
 	At    time.Time
-	Bytes int64
+	Bytes int64 // ByStore: it is not known how many
 }
+
+// ByStore are the bytes of a download for which somebody was sent to the store.
+const ByStore = -1
 
 // Downloaded records a download; without a time it was now. Of a run that was
 // erased meanwhile nothing is kept.
@@ -188,8 +192,8 @@ func (l *Ledger) Downloaded(ctx context.Context, d Download) error {
 	if d.At.IsZero() {
 		d.At = l.now()
 	}
-	_, err := l.db.ExecContext(ctx, `INSERT INTO downloads (id, run, user_id, address, downloaded, bytes) SELECT $1, id, $2, $3, $4, $5 FROM runs WHERE id = $6`,
-		newID(""), d.User, d.From, stamp(d.At), d.Bytes, d.Run)
+	_, err := l.db.ExecContext(ctx, `INSERT INTO downloads (id, run, user_id, link, address, downloaded, bytes) SELECT $1, id, $2, $3, $4, $5, $6 FROM runs WHERE id = $7`,
+		newID(""), d.User, d.Link, d.From, stamp(d.At), d.Bytes, d.Run)
 	if err != nil {
 		return fmt.Errorf("record a download of %s: %w", d.Run, err)
 	}
@@ -199,10 +203,10 @@ func (l *Ledger) Downloaded(ctx context.Context, d Download) error {
 // Downloads are the run's downloads, the latest 1,000, newest first.
 func (l *Ledger) Downloads(ctx context.Context, run string) ([]Download, error) {
 	var all []Download
-	err := each(ctx, l.reader, `SELECT user_id, address, downloaded, bytes FROM downloads WHERE run = $1 ORDER BY id DESC LIMIT 1000`, []any{run}, func(rows *sql.Rows) error {
+	err := each(ctx, l.reader, `SELECT user_id, link, address, downloaded, bytes FROM downloads WHERE run = $1 ORDER BY id DESC LIMIT 1000`, []any{run}, func(rows *sql.Rows) error {
 		d := Download{Run: run}
 		var when int64
-		err := rows.Scan(&d.User, &d.From, &when, &d.Bytes)
+		err := rows.Scan(&d.User, &d.Link, &d.From, &when, &d.Bytes)
 		d.At = at(when)
 		all = append(all, d)
 		return err

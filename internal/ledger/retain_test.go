@@ -78,13 +78,13 @@ func TestAFileExpiresAndGoes(t *testing.T) {
 		c.add(time.Hour)
 		longer = c.now().Add(time.Hour)
 		_, err := l.Amend(ctx, id, Amendment{Expires: &longer}) // its time has come, though nobody has expired it yet
-		b.wantCode(err, offprint.Expired)
+		b.wantCode(err, offprint.Conflict)
 		if n, err := l.Expire(ctx, 10); err != nil || n != 1 {
 			t.Errorf("expired %d, %v; want 1", n, err)
 		}
 		fileIs(offprint.FileExpired, Live)
 		_, err = l.Amend(ctx, id, Amendment{Expires: &longer})
-		b.wantCode(err, offprint.Expired)
+		b.wantCode(err, offprint.Conflict)
 
 		if runs, err := l.Doomed(ctx, time.Hour, 10); err != nil || len(runs) != 0 {
 			t.Errorf("doomed at once: %v, %v", runs, err)
