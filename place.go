@@ -23,6 +23,14 @@ type Blobs interface {
 	List(ctx context.Context, prefix string) iter.Seq2[Blob, error]
 }
 
+// A Signer is a store of [Blobs] that can hand a blob out itself.
+type Signer interface {
+	// Sign is an address at which anybody who has it can GET the blob, whole or
+	// in parts, until so much time has passed. The answer is of that media type
+	// and an attachment of that name.
+	Sign(ctx context.Context, key, name, mediaType string, lasting time.Duration) (address string, err error)
+}
+
 // A Blob is an entry in a list of them.
 type Blob struct {
 	Key      string

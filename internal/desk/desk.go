@@ -36,6 +36,8 @@ type Config struct {
 	Stall       time.Duration // what is being made may stand still for so long; 10 minutes
 	FirstRow    time.Duration // a source has so long until its first row, as it sees to itself; 30 minutes
 	Glance      time.Duration // how long an asker waits for options or a preview; 5 s
+	Links       Audience      // the widest that links may have; Anyone. Nobody: there are none
+	Redirect    bool          // downloads are sent to the store, where it is an offprint.Signer
 	Secrets     [][]byte      // newest first; without any, one that the ledger keeps
 	Tried       func(Attempt) // told of every attempt made here
 	Now         func() time.Time
@@ -69,6 +71,7 @@ func New(c Config) *Desk {
 	c.Drain = cmp.Or(c.Drain, 25*time.Second)
 	c.Stall = cmp.Or(c.Stall, 10*time.Minute)
 	c.FirstRow = cmp.Or(c.FirstRow, 30*time.Minute)
+	c.Links = cmp.Or(c.Links, Anyone)
 	c.Glance = cmp.Or(c.Glance, 5*time.Second)
 	if c.Tried == nil {
 		c.Tried = func(Attempt) {}

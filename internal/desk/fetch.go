@@ -19,6 +19,7 @@ import (
 type Fetched struct {
 	Run  offprint.Run
 	desk *Desk
+	link string // the id of the link that hands it on; empty: none does
 }
 
 // Open reads the file from offset on, until it is closed.
@@ -28,7 +29,26 @@ func (f *Fetched) Open(ctx context.Context, offset int64) (io.ReadCloser, error)
 
 // Done records how much of it was handed out, and where to.
 func (f *Fetched) Done(ctx context.Context, who offprint.Identity, from string, bytes int64) error {
-	return f.desk.Ledger.Downloaded(ctx, ledger.Download{Run: f.Run.ID, User: who.User, From: from, At: f.desk.Now(), Bytes: bytes})
+	return f.desk.Ledger.Downloaded(ctx, ledger.Download{Run: f.Run.ID, User: who.User, Link: f.link, From: from, At: f.desk.Now(), Bytes: bytes})
+}
+
+// StoreTime is how long the store's own address of a file is good for.
+const StoreTime = 5 * time.Minute
+
+// AtStore is an address at which the store itself hands the file out, where the
+// operator has chosen that, and records that somebody was sent there; else it
+// is empty. What a link hands on comes from here always: it can be taken back.
+func (f *Fetched) AtStore(ctx context.Context, who offprint.Identity, from string) (string, error) {
+	signer, signs := f.desk.Blobs.(offprint.Signer)
+	if !signs || !f.desk.Redirect || f.link != "" {
+		return "", nil
+	}
+	file := f.Run.File
+	address, err := signer.Sign(ctx, file.Key, file.Name, file.MediaType, StoreTime)
+	if err != nil {
+		return "", offprint.Errorf(offprint.StorageUnavailable, "The file is kept. Try again in a moment.").Because(err)
+	}
+	return address, f.Done(ctx, who, from, ByStore) // before: the store tells nobody what became of it
 }
 
 // Fetch finds the file of one of who's runs. Rights are asked for again: who
@@ -38,11 +58,16 @@ func (d *Desk) Fetch(ctx context.Context, who offprint.Identity, id string) (*Fe
 	if err != nil {
 		return nil, err
 	}
+	return d.handOut(ctx, reader(who, &run), run)
+}
+
+// handOut is the run's file, if it is there and who may have it.
+func (d *Desk) handOut(ctx context.Context, who offprint.Identity, run offprint.Run) (*Fetched, error) {
 	r, err := d.definition(ctx, &run)
 	if err != nil {
 		return nil, err
 	}
-	if r != nil && !permits(r, reader(who, &run)) {
+	if r != nil && !permits(r, who) {
 		return nil, noRun()
 	}
 	switch {
@@ -55,7 +80,7 @@ func (d *Desk) Fetch(ctx context.Context, who offprint.Identity, id string) (*Fe
 	case run.File.State != offprint.Available, !run.File.Expires.After(d.Now()):
 		return nil, titled(offprint.Errorf(offprint.Expired, "It was kept until %s. Make the report again.", run.File.Expires.UTC().Format(time.RFC3339)), "The file has expired")
 	}
-	return &Fetched{run, d}, nil
+	return &Fetched{Run: run, desk: d}, nil
 }
 
 // definition is the run's report as it is now or, when it is not offered any
@@ -93,6 +118,9 @@ func titled(err *offprint.Error, title string) error {
 	return err
 }
 
+// ByStore are the bytes of a download for which somebody was sent to the store.
+const ByStore = ledger.ByStore
+
 // Downloads are who fetched the file of one of who's runs.
 func (d *Desk) Downloads(ctx context.Context, who offprint.Identity, id string) ([]ledger.Download, error) {
 	if _, err := d.Get(ctx, who, id); err != nil {
@@ -121,44 +149,65 @@ func (d *Desk) Pass(ctx context.Context, who offprint.Identity, id string) (stri
 		return "", err
 	}
 	who = reader(who, &f.Run)
-	claims, err := json.Marshal(pass{f.Run.ID, who.User, who.Tenant, who.Roles, d.Now().Add(PassTime).Unix()})
-	if err != nil {
-		return "", err
-	}
-	secrets, err := d.secrets(ctx)
-	if err != nil {
-		return "", err
-	}
-	return encode(claims) + "." + encode(sign(secrets[0], claims)), nil
+	return d.signed(ctx, forFiles, pass{f.Run.ID, who.User, who.Tenant, who.Roles, d.Now().Add(PassTime).Unix()})
 }
 
 // Redeem is the identity that a pass for this run was made for.
 func (d *Desk) Redeem(ctx context.Context, id, token string) (offprint.Identity, error) {
-	refused := titled(offprint.Errorf(offprint.Unauthenticated, "A download link works for one minute. Go back and click Download again."), "This link no longer works")
-	head, tail, _ := strings.Cut(token, ".")
-	claims, errHead := base64.RawURLEncoding.DecodeString(head)
-	mac, errTail := base64.RawURLEncoding.DecodeString(tail)
-	if errHead != nil || errTail != nil {
-		return offprint.Identity{}, refused
-	}
-	secrets, err := d.secrets(ctx)
+	var p pass
+	good, err := d.verified(ctx, forFiles, token, &p)
 	if err != nil {
 		return offprint.Identity{}, err
 	}
+	if !good || p.Run != id || d.Now().Unix() > p.Expires {
+		return offprint.Identity{}, titled(offprint.Errorf(offprint.Unauthenticated, "A download link works for one minute. Go back and click Download again."), "This link no longer works")
+	}
+	return offprint.Identity{User: p.User, Tenant: p.Tenant, Roles: p.Roles}, nil
+}
+
+// What the secret signs; no signature for one can pass for one for another.
+const (
+	forFiles   = "download"
+	forLinks   = "shared download"
+	forReplays = "link once more"
+)
+
+// signed is claims in JSON and their HMAC-SHA-256, both in base64url.
+func (d *Desk) signed(ctx context.Context, purpose string, claims any) (string, error) {
+	text, err := json.Marshal(claims)
+	if err != nil {
+		return "", err
+	}
+	secrets, err := d.secrets(ctx)
+	if err != nil {
+		return "", err
+	}
+	return encode(text) + "." + encode(sign(secrets[0], purpose, text)), nil
+}
+
+// verified reads the claims of what was signed for that purpose, by any of the
+// secrets; good is false where it was not.
+func (d *Desk) verified(ctx context.Context, purpose, token string, claims any) (good bool, err error) {
+	head, tail, _ := strings.Cut(token, ".")
+	text, errHead := base64.RawURLEncoding.DecodeString(head)
+	mac, errTail := base64.RawURLEncoding.DecodeString(tail)
+	if errHead != nil || errTail != nil {
+		return false, nil
+	}
+	secrets, err := d.secrets(ctx)
+	if err != nil {
+		return false, err
+	}
 	for _, secret := range secrets {
-		if !hmac.Equal(mac, sign(secret, claims)) {
+		if !hmac.Equal(mac, sign(secret, purpose, text)) {
 			continue
 		}
-		var p pass
-		if err := json.Unmarshal(claims, &p); err != nil {
-			return offprint.Identity{}, fmt.Errorf("read a signed pass: %w", err)
+		if err := json.Unmarshal(text, claims); err != nil {
+			return false, fmt.Errorf("read what was signed for a %s: %w", purpose, err)
 		}
-		if p.Run != id || d.Now().Unix() > p.Expires {
-			break
-		}
-		return offprint.Identity{User: p.User, Tenant: p.Tenant, Roles: p.Roles}, nil
+		return true, nil
 	}
-	return offprint.Identity{}, refused
+	return false, nil
 }
 
 // secrets are the configured ones, newest first, or the ledger's own.
@@ -170,12 +219,10 @@ func (d *Desk) secrets(ctx context.Context) ([][]byte, error) {
 	return [][]byte{secret}, err
 }
 
-// sign is bound to its purpose, so that no other signature of the same secret
-// can pass for a pass.
-func sign(secret, claims []byte) []byte {
+func sign(secret []byte, purpose string, text []byte) []byte {
 	mac := hmac.New(sha256.New, secret)
-	mac.Write([]byte("offprint download\n")) // a hash takes everything
-	mac.Write(claims)
+	mac.Write([]byte("offprint " + purpose + "\n")) // a hash takes everything
+	mac.Write(text)
 	return mac.Sum(nil)
 }
 
