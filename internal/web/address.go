@@ -19,7 +19,22 @@ func (s *Site) absolute(p string) string {
 	if s.BaseURL == nil {
 		return p
 	}
-	return (&url.URL{Scheme: s.BaseURL.Scheme, Host: s.BaseURL.Host}).String() + p
+	base, _ := s.knownAs("")
+	return base + p
+}
+
+// knownAs is how people find this server, without the path: as the configuration
+// says or, on this machine, as whoever asks has found it.
+func (s *Site) knownAs(host string) (string, error) {
+	switch {
+	case s.BaseURL != nil:
+		return (&url.URL{Scheme: s.BaseURL.Scheme, Host: s.BaseURL.Host}).String(), nil
+	case loopback(host):
+		return (&url.URL{Scheme: "http", Host: host}).String(), nil
+	}
+	err := offprint.Errorf(offprint.NotConfigured, "Whoever runs it has to say under base_url how people find it. Nothing was made.")
+	err.Title = "This server does not know its own address"
+	return "", err
 }
 
 // routed is the request as the routes know it: without the base address's

@@ -30,8 +30,11 @@ func fetches(op huma.Operation) huma.Operation {
 		if status == statusText(http.StatusPartialContent) {
 			r.Headers["Content-Range"] = header("Which part of how much.")
 		}
-		if op.Method == http.MethodGet && status != statusText(http.StatusNotModified) {
+		if op.Method == http.MethodGet && (status == statusText(http.StatusOK) || status == statusText(http.StatusPartialContent)) {
 			r.Content = file
+		}
+		if status == statusText(http.StatusTemporaryRedirect) {
+			r.Description, r.Headers = "Where downloads go to the store", headers(map[string]string{"Location": "The file at the store, for five minutes."})
 		}
 	}
 	return op

@@ -247,6 +247,15 @@ func TestTheDocumentSaysWhatIsAnswered(t *testing.T) {
 	c.walk("GET", "/v1/runs/{id="+id+"}/downloads", 200, call{})
 	c.walk("POST", "/v1/runs/{id="+id+"}/download", 200, call{})
 	c.walk("GET", "/v1/runs/{id="+id+"}/manifest", 200, call{})
+	links := "/v1/runs/{id=" + id + "}/links"
+	shared := call{body: `{"audience":"anyone","label":"Bob","expires_in":"1h","max_downloads":2}`, headers: []string{"Idempotency-Key: one"}}
+	link := c.walk("POST", links, 201, shared).json(t)["id"].(string)
+	c.walk("POST", links, 201, shared) // replayed
+	c.walk("POST", links, 201, call{body: `{}`})
+	c.walk("POST", links, 422, call{body: `{"audience":"world"}`})
+	c.walk("GET", links, 200, call{})
+	c.walk("DELETE", links+"/{link="+link+"}", 204, call{})
+	c.walk("DELETE", links+"/{link=none}", 404, call{})
 	c.walk("GET", "/v1/runs/{id="+id+"}/notices", 200, call{})
 	c.walk("POST", "/v1/runs/{id="+id+"}/notices/{notice=none}/replay", 404, call{})
 

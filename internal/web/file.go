@@ -52,6 +52,38 @@ func (s *Site) file(w http.ResponseWriter, r *http.Request) {
 		s.sorry(w, r, err)
 		return
 	}
+	away, err := s.sendAway(w, r, fetched, who)
+	if err != nil {
+		s.sorry(w, r, err)
+		return
+	}
+	if !away {
+		s.handOut(w, r, fetched, who, nil)
+	}
+}
+
+// sendAway sends a download to the store, where it goes there. What asks about
+// our ETags is answered here, and so is a HEAD: the store has signed a GET.
+func (s *Site) sendAway(w http.ResponseWriter, r *http.Request, fetched *desk.Fetched, who offprint.Identity) (away bool, err error) {
+	if r.Method != http.MethodGet || r.Header.Get("If-Match") != "" || r.Header.Get("If-None-Match") != "" {
+		return false, nil
+	}
+	address, err := fetched.AtStore(r.Context(), who, s.from(r))
+	if err != nil || address == "" {
+		return false, err
+	}
+	h := w.Header()
+	h.Set("Location", address)
+	h.Set("Cache-Control", "private, no-store")
+	h.Set("Referrer-Policy", "no-referrer")
+	w.WriteHeader(http.StatusTemporaryRedirect)
+	return true, nil
+}
+
+// handOut answers with a file, whole or in a part, and records it. Once still
+// is an error, which is asked every now and then, the transfer is broken off;
+// nil: it never is.
+func (s *Site) handOut(w http.ResponseWriter, r *http.Request, fetched *desk.Fetched, who offprint.Identity, still func() error) {
 	f := fetched.Run.File
 	content := &seeker{ctx: r.Context(), fetched: fetched, size: f.Bytes}
 	defer content.close()
@@ -64,7 +96,7 @@ func (s *Site) file(w http.ResponseWriter, r *http.Request) {
 	if sum, err := hex.DecodeString(f.SHA256); err == nil {
 		h.Set("Repr-Digest", "sha-256=:"+base64.StdEncoding.EncodeToString(sum)+":")
 	}
-	out := &handing{ResponseWriter: w, content: content, head: r.Method == http.MethodHead}
+	out := &handing{ResponseWriter: w, content: content, head: r.Method == http.MethodHead, still: still, asked: time.Now()}
 	http.ServeContent(out, inOnePart(r), "", fetched.Run.Finished, content)
 	if err := out.refused(f); err != nil {
 		s.sorry(w, r, err)
@@ -230,10 +262,16 @@ type handing struct {
 	http.ResponseWriter
 	content *seeker
 	head    bool
+	still   func() error
+	asked   time.Time // still, the last time
 	status  int
 	err     error // of opening
 	bytes   int64
 }
+
+// askEvery is how long a transfer goes on before it is asked again whether it
+// still may.
+const askEvery = 500 * time.Millisecond
 
 func (h *handing) WriteHeader(status int) {
 	h.status = status
@@ -249,6 +287,12 @@ func (h *handing) WriteHeader(status int) {
 func (h *handing) Write(b []byte) (int, error) {
 	if h.err != nil || h.status >= 400 {
 		return len(b), h.err
+	}
+	if h.still != nil && time.Since(h.asked) > askEvery {
+		if err := h.still(); err != nil {
+			return 0, err // less than was promised: the server breaks the connection
+		}
+		h.asked = time.Now()
 	}
 	n, err := h.ResponseWriter.Write(b)
 	h.bytes += int64(n)

@@ -6,11 +6,13 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"mime"
 	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/offprint/offprint"
+	"github.com/offprint/offprint/internal/desk"
 )
 
 func TestAFileInParts(t *testing.T) {
@@ -167,4 +169,33 @@ func TestNobodySeesWhatIsNotTheirs(t *testing.T) {
 	}
 	w.catalog.release()
 	w.until("opk_ann", running, "succeeded")
+}
+
+// TestFileNamesOfEveryScript reads the header as browsers do: RFC 8187 first,
+// and plain letters for those that do not know it.
+func TestFileNamesOfEveryScript(t *testing.T) {
+	names := map[string]string{
+		"plain": "orders", "umlaut": "Umsätze Köln", "greek": "Πωλήσεις", "japanese": "売上 月次", "arabic": "تقرير المبيعات",
+		"hindi": "बिक्री", "emoji": "Q3 📈", "odd": `100% of "it"; a=b`,
+	}
+	w := open(t, wish{desk: func(c *desk.Config) {
+		reports := c.Catalog.(*catalog).reports
+		for name, file := range names {
+			named := *reports["orders"]
+			named.Name, named.File = name, file
+			reports[name] = &named
+		}
+	}})
+	for name := range names {
+		run := w.made("", `{"report":"`+name+`"}`)
+		a := w.do("GET", "/v1/runs/"+run["id"].(string)+"/file", call{}).wants(t, 200)
+		header := a.Header.Get("Content-Disposition")
+		kind, params, err := mime.ParseMediaType(header)
+		if err != nil || kind != "attachment" || params["filename"] != run["file"].(map[string]any)["name"] || !strings.HasSuffix(params["filename"], ".csv") {
+			t.Errorf("%s: %s is read as %q, %v; want %q", name, header, params["filename"], err, run["file"])
+		}
+		if strings.ContainsFunc(header, func(r rune) bool { return r > '~' || r < ' ' }) || !strings.Contains(header, "filename=") {
+			t.Errorf("%s: an old browser cannot read %q", name, header)
+		}
+	}
 }

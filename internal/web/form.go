@@ -282,7 +282,7 @@ func (s *Site) generate(v *visit) error {
 		Report: r.Name, Format: v.r.PostForm.Get("format"), Parameters: sent,
 		TimeZone: v.zone(), Locale: cmp.Or(v.to.locale, "en"),
 	}
-	ask.Idempotency = formKey(v.r.PostForm, r.Name)
+	ask.Idempotency = formKey(v.r.PostForm, "POST /reports/"+r.Name)
 	run, _, err := s.Desk.Submit(v.r.Context(), v.who, ask)
 	if code := offprint.CodeOf(err); code == offprint.BadParameter || code == offprint.Invalid {
 		return v.formAgain(r, sent, ask.Format, err)
@@ -294,14 +294,14 @@ func (s *Site) generate(v *visit) error {
 	return nil
 }
 
-// formKey makes one run of one click that arrives twice. Where no script makes
+// formKey makes one thing of one click that arrives twice. Where no script makes
 // a key for each click, what was filled in is part of it.
-func formKey(form url.Values, report string) desk.Idempotency {
+func formKey(form url.Values, route string) desk.Idempotency {
 	key := form.Get("key")
 	if key == "" {
 		return desk.Idempotency{}
 	}
-	return desk.Idempotency{Key: key + fingerprint([]byte(form.Encode())), Route: "POST /reports/" + report}
+	return desk.Idempotency{Key: key + fingerprint([]byte(form.Encode())), Route: route}
 }
 
 func (v *visit) formAgain(r *offprint.Report, sent offprint.Sent, format string, err error) error {

@@ -37,11 +37,20 @@ func newFence(c *Config) (*fence, error) {
 }
 
 func (f *fence) check(r *http.Request) error {
+	// The page of a link tells nobody where it is, so an old browser, or one that
+	// came without TLS, says of its form's origin only that it says nothing. Who
+	// sends that form has the link, and needs no other site to use it.
+	if byLink(r) && r.Header.Get("Origin") == "null" && r.Header.Get("Sec-Fetch-Site") == "" {
+		return nil
+	}
 	if strings.HasPrefix(r.URL.Path, "/v1/") {
 		return f.api.Check(r)
 	}
 	return f.page.Check(r)
 }
+
+// byLink tells whether the request's address is a link's: a secret.
+func byLink(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/d/") }
 
 // ServeHTTP refuses what no route may see, and hands the rest on.
 func (s *Site) ServeHTTP(wire http.ResponseWriter, r *http.Request) {
@@ -129,6 +138,10 @@ func (s *Site) allow(w http.ResponseWriter, r *http.Request) bool {
 	h := w.Header()
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "same-origin")
+	if byLink(r) {
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("X-Robots-Tag", "noindex, nofollow")
+	}
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	if len(s.Origins) == 0 {
 		return false

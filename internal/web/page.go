@@ -53,7 +53,7 @@ func newPages() (*pages, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse the page's frame: %w", err)
 	}
-	for _, name := range []string{"home", "report", "run", "message", "broken"} {
+	for _, name := range []string{"home", "report", "run", "message", "broken", "share", "link"} {
 		t, err := base.Clone()
 		if err == nil {
 			t, err = t.ParseFS(files, "html/"+name+".html")
@@ -140,6 +140,7 @@ type frame struct {
 	Base    string
 	Title   string
 	Who     string // empty: nobody has to sign in
+	Guest   bool   // whoever reads it came by a link, and what else there is here is not for them
 	Refresh bool   // without a script, the page is loaded again and again
 	Watches string // where the script reads the State, and loads the page again when it is another; empty: it does not
 	State   string
@@ -187,7 +188,7 @@ func (s *Site) failPage(w http.ResponseWriter, r *http.Request, err error) {
 	for name, values := range p.header {
 		w.Header()[name] = values
 	}
-	f := frame{Base: s.prefix, Title: p.Title, Page: p}
+	f := frame{Base: s.prefix, Title: p.Title, Guest: byLink(r), Page: p}
 	if err := s.show(w, p.Status, "message", "layout", f); err != nil {
 		s.fail(w, r, err)
 	}
@@ -237,9 +238,13 @@ func (v *visit) card(r *offprint.Run, ahead desk.Outlook) card {
 	c.Bar, c.Busy = running && r.Progress.RowsTotal > 0, running && r.Progress.RowsTotal == 0
 	if u := v.urls(r); u.File != "" {
 		c.File = u.File
-		c.FileButton = fmt.Sprintf("Download %s (%s)", formatTitle(r.Format), v.to.shortSize(r.File.Bytes))
+		c.FileButton = downloadButton(r, v.to)
 	}
 	return c
+}
+
+func downloadButton(r *offprint.Run, to *reader) string {
+	return fmt.Sprintf("Download %s (%s)", formatTitle(r.Format), to.shortSize(r.File.Bytes))
 }
 
 func (v *visit) cardNow(r *offprint.Run) (card, error) {
@@ -305,6 +310,9 @@ type runPage struct {
 	Warnings   []offprint.Warning
 	Error      *problem
 	Deletable  bool
+	Shareable  bool
+	Longer     string    // for how long a click keeps the file longer
+	Until      time.Time // and until when that is
 }
 
 // A fact is a line of the small print.
@@ -332,6 +340,10 @@ func (s *Site) runPage(v *visit) error {
 	}
 	_, err = s.Desk.Report(v.who, run.Report)
 	page.ByReport = err == nil
+	if page.Deletable {
+		page.Shareable = s.Desk.Links != desk.Nobody
+		page.Longer, page.Until = lasting(run.Retention), run.File.Expires.Add(run.Retention)
+	}
 	if run.State == offprint.Failed {
 		page.Error = shown(run.Problem)
 	}
@@ -401,6 +413,21 @@ func (s *Site) againPage(v *visit) error {
 	id := v.r.PathValue("id")
 	again := desk.Ask{Idempotency: desk.Idempotency{Key: v.r.PostFormValue("key"), Route: "POST /runs/" + id + "/again"}}
 	run, _, err := s.Desk.Rerun(v.r.Context(), v.who, id, again)
+	if err != nil {
+		return err
+	}
+	v.see("/runs/" + run.ID)
+	return nil
+}
+
+// keepPage keeps a file longer. The form says until when, so that two clicks
+// that came together are one.
+func (s *Site) keepPage(v *visit) error {
+	until, err := time.Parse(time.RFC3339Nano, v.r.PostFormValue("until"))
+	if err != nil {
+		return offprint.Errorf(offprint.Unreadable, "Go back and click again.")
+	}
+	run, err := s.Desk.Amend(v.r.Context(), v.who, v.r.PathValue("id"), desk.Amendment{Expires: &until})
 	if err != nil {
 		return err
 	}

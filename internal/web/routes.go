@@ -29,12 +29,20 @@ func (s *Site) routes() error {
 	operation(s, accepts(post("/v1/runs/{id}/rerun", "Make a run again", 200)), s.rerun)
 
 	// Files
-	s.plain(fetches(get("/v1/runs/{id}/file", "Fetch the file", 200, 206, 304)), s.file)
+	s.plain(fetches(get("/v1/runs/{id}/file", "Fetch the file", 200, 206, 304, 307)), s.file)
 	s.plain(fetches(head("/v1/runs/{id}/file", "Look at the file", 200, 206, 304)), s.file)
 	operation(s, post("/v1/runs/{id}/download", "Get a link for a browser"), s.pass)
 	operation(s, del("/v1/runs/{id}/file", "Delete the file"), s.deleteFile)
 	operation(s, get("/v1/runs/{id}/manifest", "Get the manifest"), s.manifest)
 	operation(s, get("/v1/runs/{id}/downloads", "List downloads"), s.downloads)
+
+	// Links
+	operation(s, get("/v1/runs/{id}/links", "List links"), s.links)
+	operation(s, creates(post("/v1/runs/{id}/links", "Share the file")), s.share)
+	operation(s, del("/v1/runs/{id}/links/{link}", "Revoke a link"), s.revoke)
+	s.mux.HandleFunc("GET /d/{token}", s.followed(s.linkPage))
+	s.mux.HandleFunc("POST /d/{token}", s.followed(s.take))
+	s.mux.HandleFunc("GET /d/{token}/file", s.followed(s.linkFile))
 
 	// Word of it
 	s.plain(streams(get("/v1/runs/{id}/events", "Stream a run", 200, 204), "the run's revision."), s.events)
@@ -53,6 +61,10 @@ func (s *Site) routes() error {
 	s.mux.HandleFunc("POST /runs/{id}/cancel", s.page(s.cancelPage))
 	s.mux.HandleFunc("POST /runs/{id}/again", s.page(s.againPage))
 	s.mux.HandleFunc("POST /runs/{id}/delete-file", s.page(s.deletePage))
+	s.mux.HandleFunc("POST /runs/{id}/keep", s.page(s.keepPage))
+	s.mux.HandleFunc("GET /runs/{id}/links", s.page(s.sharePage))
+	s.mux.HandleFunc("POST /runs/{id}/links", s.page(s.makeLinkPage))
+	s.mux.HandleFunc("POST /runs/{id}/links/{link}/revoke", s.page(s.revokePage))
 	s.mux.HandleFunc("GET /ui/{name}", s.asset)
 	s.mux.HandleFunc("GET /dev", s.page(s.dev))
 
@@ -76,6 +88,12 @@ func method(name string) func(path, summary string, also ...int) huma.Operation 
 // accepts is op answering 202 as a rule.
 func accepts(op huma.Operation) huma.Operation {
 	op.DefaultStatus = http.StatusAccepted
+	return op
+}
+
+// creates is op answering 201 as a rule.
+func creates(op huma.Operation) huma.Operation {
+	op.DefaultStatus = http.StatusCreated
 	return op
 }
 

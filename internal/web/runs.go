@@ -257,10 +257,11 @@ func (s *Site) replayNotice(ctx context.Context, who offprint.Identity, in *noti
 }
 
 type download struct {
-	User  string    `json:"user"`
+	User  *string   `json:"user" doc:"null: whoever had the link."`
+	Link  *string   `json:"link" doc:"The id of the share link by which it came."`
 	From  string    `json:"from" doc:"The address it went to."`
 	At    time.Time `json:"at"`
-	Bytes int64     `json:"bytes"`
+	Bytes *int64    `json:"bytes" doc:"null: they went to the store, which tells nobody."`
 }
 
 func (s *Site) downloads(ctx context.Context, who offprint.Identity, in *RunPath) (*listAnswer[download], error) {
@@ -270,7 +271,11 @@ func (s *Site) downloads(ctx context.Context, who offprint.Identity, in *RunPath
 	}
 	var items []download
 	for _, d := range records {
-		items = append(items, download{d.User, d.From, d.At.UTC(), d.Bytes})
+		item := download{some(d.User), some(d.Link), d.From, d.At.UTC(), nil}
+		if d.Bytes != desk.ByStore {
+			item.Bytes = &d.Bytes
+		}
+		items = append(items, item)
 	}
 	return listed(items, ""), nil
 }

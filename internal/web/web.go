@@ -43,6 +43,8 @@ type Site struct {
 	api    *document
 	crowd  crowd
 
+	guesses guesses
+
 	closed  chan struct{}
 	closing sync.Once
 }

@@ -45,6 +45,26 @@ func text(format string, args ...any) piece { return piece{Text: fmt.Sprintf(for
 func clock(t time.Time) piece { return piece{t.UTC().Format("15:04 UTC"), t, "clock"} }
 func day(t time.Time) piece   { return piece{t.UTC().Format("2 Jan"), t, "day"} }
 
+// moment is a time to come, with its day.
+func moment(t time.Time) piece { return piece{t.UTC().Format("2 Jan 2006, 15:04 UTC"), t, "clock"} }
+
+// lasting is a length of time as one keeps things for it: 7 days, 36 hours.
+func lasting(d time.Duration) string {
+	for _, unit := range []struct {
+		is   time.Duration
+		name string
+	}{{24 * time.Hour, "day"}, {time.Hour, "hour"}} {
+		switch n := d / unit.is; {
+		case d%unit.is != 0 || n == 0:
+		case n == 1:
+			return "1 " + unit.name
+		default:
+			return fmt.Sprintf("%d %ss", n, unit.name)
+		}
+	}
+	return spell(d)
+}
+
 func (r *reader) ago(t time.Time) piece {
 	since := r.now.Sub(t)
 	said := t.UTC().Format("2 Jan 2006, 15:04 UTC")

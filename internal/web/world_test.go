@@ -43,6 +43,7 @@ type world struct {
 	log     *safeBuffer
 	work    context.CancelFunc
 	revoked *sync.Map // API keys
+	dir     string    // of the ledger
 }
 
 type wish struct {
@@ -55,6 +56,8 @@ type wish struct {
 	hurry   web.Hurry
 	revoked *sync.Map
 	dev     func() []web.ReportProblem
+	desk    func(*desk.Config)
+	dir     string // of the ledger, where two worlds are two processes; empty: its own
 }
 
 func open(t *testing.T, w wish) *world {
@@ -63,14 +66,21 @@ func open(t *testing.T, w wish) *world {
 	ctx := context.WithoutCancel(t.Context())
 	log := new(safeBuffer)
 	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelInfo}))
-	l, err := ledger.Open(ctx, "sqlite:"+filepath.Join(t.TempDir(), "offprint.db"), w.ledger)
+	if w.dir == "" {
+		w.dir = t.TempDir()
+	}
+	l, err := ledger.Open(ctx, "sqlite:"+filepath.Join(w.dir, "offprint.db"), w.ledger)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { check(t, l.Close()) })
 	c := newCatalog()
 	blobs := new(blob.Mem)
-	d := desk.New(desk.Config{Catalog: c, Formats: []offprint.Format{csv.Format, jsonl.Format}, Ledger: l, Blobs: blobs, Drain: time.Second, Log: logger})
+	config := desk.Config{Catalog: c, Formats: []offprint.Format{csv.Format, jsonl.Format}, Ledger: l, Blobs: blobs, Drain: time.Second, Now: w.ledger.Now, Log: logger}
+	if w.desk != nil {
+		w.desk(&config)
+	}
+	d := desk.New(config)
 	w.revoked = new(sync.Map)
 	site, server := serve(t, w, d, logger)
 	work, stop := context.WithCancel(ctx)
@@ -90,7 +100,7 @@ func open(t *testing.T, w wish) *world {
 		working.Wait()
 		d.Close()
 	})
-	return &world{t, server.URL, site, d, c, l, blobs, log, stop, w.revoked}
+	return &world{t, server.URL, site, d, c, l, blobs, log, stop, w.revoked, w.dir}
 }
 
 func serve(t *testing.T, w wish, d *desk.Desk, log *slog.Logger) (*web.Site, *httptest.Server) {

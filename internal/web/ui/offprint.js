@@ -161,7 +161,25 @@ document.addEventListener("submit", (e) => {
   }
   if (form.dataset.sent) return e.preventDefault();
   form.dataset.sent = "yes";
+  if (form.hasAttribute("data-download")) setTimeout(() => delete form.dataset.sent, 3000); // the page stays
 });
+
+// Copying a link
+
+for (const button of document.querySelectorAll("[data-copy]")) {
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    const field = document.getElementById(button.dataset.copy);
+    field.select();
+    try {
+      await navigator.clipboard.writeText(field.value);
+    } catch {
+      document.execCommand("copy"); // without TLS there is no clipboard
+    }
+    button.textContent = "Copied";
+    document.getElementById("spoken").textContent = "Copied";
+  });
+}
 
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
