@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,6 +29,8 @@ type Config struct {
 	ListenURL      string // PostgreSQL for session connections, where Database pools transactions
 	Files          string // dir:PATH; default dir:data/files
 	DiskReserve    int64  // bytes that stay free on the disk of Files; 1 GiB, or a twentieth of a small disk
+	Downloads      string // backend, as by default: through this server; redirect: sent to the store, where it can sign addresses
+	Links          string // how far share links may reach: off, tenant, or anyone, as by default
 	Reports        string // folder of *.sql; default reports
 	Sources        map[string]SourceConfig
 	Workers        int      // runs made at once in this process; 0: none
@@ -142,6 +145,12 @@ func (c *Config) check() error {
 	}
 	if c.Stall != 0 && c.Stall < 10*time.Second {
 		wrong("stall: in less than 10 s many a source sends no row. Write 1m or more.")
+	}
+	if !slices.Contains([]string{"", "backend", "redirect"}, c.Downloads) {
+		wrong("downloads: %q is neither backend nor redirect.", c.Downloads)
+	}
+	if !slices.Contains([]string{"", "off", "tenant", "anyone"}, c.Links) {
+		wrong("links: %q is none of off, tenant and anyone.", c.Links)
 	}
 	for _, secret := range c.Secrets {
 		if len(secret) < 32 {

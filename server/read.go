@@ -92,6 +92,8 @@ func (r *reading) keys(c *Config) yaml.Keys {
 		"listen_url":      r.text(&c.ListenURL),
 		"files":           r.text(&c.Files),
 		"disk_reserve":    r.size(&c.DiskReserve),
+		"downloads":       r.text(&c.Downloads),
+		"links":           r.text(&c.Links),
 		"reports":         r.text(&c.Reports),
 		"sources":         r.sources(c.Sources),
 		"workers":         r.count(&c.Workers),

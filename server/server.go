@@ -91,10 +91,14 @@ func New(ctx context.Context, c Config) (s *Server, err error) {
 		return s, err
 	}
 	s.blobs.Reserve = c.DiskReserve
+	if _, signs := offprint.Blobs(s.blobs).(offprint.Signer); c.Downloads == "redirect" && !signs {
+		return s, errors.New("downloads: the store under files cannot hand files out itself. Leave downloads out")
+	}
 	s.metrics = newMetrics()
 	s.desk = desk.New(desk.Config{
 		Catalog: s.folder, Formats: formats(), Ledger: s.ledger, Blobs: s.blobs, Retention: c.Retention, MaxAttempts: c.MaxAttempts,
-		MaxRows: c.Limits.Rows, MaxBytes: c.Limits.FileBytes, Drain: c.Drain, Stall: c.Stall, FirstRow: c.firstRow(), Secrets: c.Secrets, Tried: s.metrics.tried, Now: c.Now, Log: c.Log,
+		MaxRows: c.Limits.Rows, MaxBytes: c.Limits.FileBytes, Drain: c.Drain, Stall: c.Stall, FirstRow: c.firstRow(),
+		Links: desk.Audience(c.Links), Redirect: c.Downloads == "redirect", Secrets: c.Secrets, Tried: s.metrics.tried, Now: c.Now, Log: c.Log,
 	})
 	s.metrics.desk, s.metrics.blobs = s.desk, s.blobs
 	s.who, err = c.checker(s.ledger)
