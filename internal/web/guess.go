@@ -1,6 +1,7 @@
 package web
 
 import (
+	"crypto/sha256"
 	"net/netip"
 	"sync"
 	"time"
@@ -21,14 +22,20 @@ const (
 // zero value is ready.
 type guesses struct {
 	sync.Mutex
-	of map[netip.Prefix]time.Time // when all of them will be forgotten; each adds guessEvery to it
+	of map[netip.Prefix]guessed
+}
+
+// guessed is what one address has tried.
+type guessed struct {
+	until time.Time // when it will be forgotten; each guess adds guessEvery to it
+	last  [sha256.Size]byte
 }
 
 // check refuses whoever has tried too many.
 func (g *guesses) check(from string, now time.Time) error {
 	g.Lock()
 	defer g.Unlock()
-	if g.of[network(from)].Sub(now) <= (mostGuesses-1)*guessEvery {
+	if g.of[network(from)].until.Sub(now) <= (mostGuesses-1)*guessEvery {
 		return nil
 	}
 	err := offprint.Errorf(offprint.TooManyRequests, "Wait for ten seconds, then open the link again. See that its address is whole.")
@@ -36,28 +43,33 @@ func (g *guesses) check(from string, now time.Time) error {
 	return err
 }
 
-// add counts one more.
-func (g *guesses) add(from string, now time.Time) {
+// add counts one more. The same one again is no guess: it is a link that many
+// people of one office were sent, and whose run was erased.
+func (g *guesses) add(from, token string, now time.Time) {
 	g.Lock()
 	defer g.Unlock()
 	address := network(from)
-	until, known := g.of[address]
+	hash := sha256.Sum256([]byte(token))
+	tried, known := g.of[address]
+	if known && tried.last == hash {
+		return
+	}
 	if !known && len(g.of) >= mostAddresses {
 		g.forget(now)
 	}
-	if until.Before(now) {
-		until = now
+	if tried.until.Before(now) {
+		tried.until = now
 	}
 	if g.of == nil {
-		g.of = make(map[netip.Prefix]time.Time)
+		g.of = make(map[netip.Prefix]guessed)
 	}
-	g.of[address] = until.Add(guessEvery)
+	g.of[address] = guessed{tried.until.Add(guessEvery), hash}
 }
 
 // forget makes room: of those whose time is over, or else of any.
 func (g *guesses) forget(now time.Time) {
-	for address, until := range g.of {
-		if until.Before(now) {
+	for address, tried := range g.of {
+		if tried.until.Before(now) {
 			delete(g.of, address)
 		}
 	}

@@ -140,7 +140,7 @@ func (s *Site) followed(h func(http.ResponseWriter, *http.Request) error) http.H
 		if err == nil {
 			err = h(w, r)
 			if offprint.CodeOf(err) == offprint.NotFound {
-				s.guesses.add(from, s.Desk.Now())
+				s.guesses.add(from, r.PathValue("token"), s.Desk.Now())
 			}
 		}
 		if err != nil {
@@ -151,7 +151,14 @@ func (s *Site) followed(h func(http.ResponseWriter, *http.Request) error) http.H
 
 // follow is what the request's link hands on.
 func (s *Site) follow(r *http.Request) (*desk.Handed, error) {
-	return s.Desk.Follow(r.Context(), r.PathValue("token"), func() (offprint.Identity, error) { return s.identify(r) })
+	return s.Desk.Follow(r.Context(), r.PathValue("token"), func() (offprint.Identity, error) {
+		who, err := s.identify(r)
+		if offprint.CodeOf(err) == offprint.Unauthenticated {
+			needed := offprint.Errorf(offprint.Unauthenticated, "Signing in with a browser is not available here yet. Programs can follow it with an API key or a token.").Because(err)
+			needed.Title, err = "This link is for people who sign in here", needed
+		}
+		return who, err
+	})
 }
 
 // A handedPage says what a link hands on.

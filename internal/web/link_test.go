@@ -21,6 +21,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/offprint/offprint"
+	"github.com/offprint/offprint/internal/blob"
 	"github.com/offprint/offprint/internal/desk"
 	"github.com/offprint/offprint/internal/ledger"
 )
@@ -182,8 +183,8 @@ func TestLinks(t *testing.T) {
 	})
 	t.Run("for one tenant", func(t *testing.T) {
 		path, link := share(`{}`)
-		sees(t, look(path, ""), 401, "Who is asking is not known")
-		sees(t, w.click(path, ""), 401, "Who is asking is not known")
+		sees(t, look(path, ""), 401, "This link is for people who sign in here")
+		sees(t, w.click(path, ""), 401, "This link is for people who sign in here")
 		sees(t, look(path, "opk_eve"), 403, "This link is for people of another organisation")
 		sees(t, w.click(path, "opk_eve"), 403, "This link is for people of another organisation")
 		sees(t, look(path, "opk_bob"), 200, "Orders of May")
@@ -453,6 +454,9 @@ func TestGuessingIsSlow(t *testing.T) {
 		return w.do("GET", path, call{headers: append([]string{"X-Forwarded-For: " + from}, browser1...)})
 	}
 	guess := func(from string, i int) answer { return as(from, fmt.Sprintf("/d/%043d", i)) }
+	for range 50 { // colleagues open a link whose run was erased
+		guess("203.0.113.7", 0).wants(t, 404)
+	}
 	for i := range 20 {
 		guess("203.0.113.7", i).wants(t, 404)
 		guess("2001:db8::"+fmt.Sprint(i), i).wants(t, 404) // one household
@@ -551,16 +555,21 @@ func TestNoDownloadIsGoodWithoutItsBytes(t *testing.T) {
 	w := open(t, wish{keys: people, workers: 2, ledger: ledger.Options{Now: c.now}, desk: func(d *desk.Config) { d.Retention = 20 * time.Minute }})
 	const rounds = 12
 	var good, gone, kept, late atomic.Int64
-	for range rounds {
+	for round := range rounds {
 		run := w.made("opk_ann", `{"report":"orders","parameters":{"rows":3000}}`)
 		id, sum := run["id"].(string), run["file"].(map[string]any)["sha256"]
 		link, _ := w.share(id, `{"audience":"anyone"}`)
 		to := w.click(link, "").wants(t, http.StatusSeeOther).Header.Get("Location")
 		expires, err := time.Parse(time.RFC3339Nano, run["expires_at"].(string))
 		check(t, err)
-		c.add(expires.Sub(c.now()) - 30*time.Millisecond) // it expires in a moment
 		until := expires.Add(time.Minute)
-		var wasKept atomic.Bool
+		var wasKept, back atomic.Bool
+		var answered atomic.Int64
+		after := func(n int) { // so many answers
+			for answered.Load() < int64(n) {
+				time.Sleep(100 * time.Microsecond)
+			}
+		}
 		var all sync.WaitGroup
 		stop := make(chan struct{})
 		for _, path := range []string{"/v1/runs/" + id + "/file", "/v1/runs/" + id + "/file", to} {
@@ -568,20 +577,29 @@ func TestNoDownloadIsGoodWithoutItsBytes(t *testing.T) {
 				ended := false
 				for range 15 {
 					a := w.do("GET", path, call{key: "opk_ann"})
+					answered.Add(1)
 					got := sha256.Sum256(a.body)
 					switch {
-					case a.StatusCode == 200 && hex.EncodeToString(got[:]) == sum && !ended:
+					case a.StatusCode == 200 && hex.EncodeToString(got[:]) == sum:
 						good.Add(1)
+						if ended {
+							back.Store(true)
+						}
 					case a.StatusCode == 410:
 						gone.Add(1)
 						ended = true
 					default:
-						t.Errorf("%s with %d bytes, gone before: %v", a.Status, len(a.body), ended)
+						t.Errorf("%s with %d bytes", a.Status, len(a.body))
 					}
 				}
 			})
 		}
-		all.Go(func() { // keeps it, or is told that it is too late
+		all.Go(func() { // its time comes in the middle
+			after(20)
+			c.add(expires.Sub(c.now()))
+		})
+		all.Go(func() { // keeps it before, at or after that moment; then it is told that it is too late
+			after(2 * round)
 			a := w.do("PATCH", "/v1/runs/"+id, call{key: "opk_ann", body: fmt.Sprintf(`{"expires_at":%q}`, until.Format(time.RFC3339Nano))})
 			switch a.StatusCode {
 			case 200:
@@ -608,7 +626,10 @@ func TestNoDownloadIsGoodWithoutItsBytes(t *testing.T) {
 			}
 		})
 		all.Wait()
-		if a := w.do("GET", "/v1/runs/"+id+"/file", call{key: "opk_ann"}); wasKept.Load() != (a.StatusCode == 200) && c.now().Before(until) {
+		if back.Load() && !wasKept.Load() {
+			t.Error("what was gone came back, and nobody had kept it")
+		}
+		if a := w.do("GET", "/v1/runs/"+id+"/file", call{key: "opk_ann"}); wasKept.Load() != (a.StatusCode == 200) {
 			t.Errorf("kept longer: %v, and answered with %s", wasKept.Load(), a.Status)
 		}
 		c.add(2 * time.Minute)
@@ -630,7 +651,45 @@ func TestNoDownloadIsGoodWithoutItsBytes(t *testing.T) {
 		}
 	}
 	t.Logf("%d whole, %d gone; kept longer %d times, too late %d times", good.Load(), gone.Load(), kept.Load(), late.Load())
-	if good.Load() == 0 || gone.Load() == 0 {
+	if good.Load() == 0 || gone.Load() == 0 || kept.Load() == 0 || late.Load() == 0 {
+		t.Error("the race did not happen")
+	}
+}
+
+// TestADeletedFileIsWholeOrGone races fetching and deleting, on a real disk.
+func TestADeletedFileIsWholeOrGone(t *testing.T) {
+	files, err := blob.OpenDir(t.TempDir())
+	check(t, err)
+	t.Cleanup(func() { check(t, files.Close()) })
+	w := open(t, wish{desk: func(c *desk.Config) { c.Blobs = files }})
+	var whole, gone atomic.Int64
+	for range 10 {
+		run := w.made("", `{"report":"orders","parameters":{"rows":20000}}`)
+		path, sum := "/v1/runs/"+run["id"].(string)+"/file", run["file"].(map[string]any)["sha256"]
+		var all sync.WaitGroup
+		for i := range 4 {
+			all.Go(func() {
+				for n := range 8 {
+					if i == 0 && n == 4 {
+						w.do("DELETE", path, call{}).wants(t, 204)
+					}
+					a := w.do("GET", path, call{})
+					got := sha256.Sum256(a.body)
+					switch {
+					case a.StatusCode == 200 && hex.EncodeToString(got[:]) == sum:
+						whole.Add(1)
+					case a.StatusCode == 410 && a.Header.Get("Repr-Digest") == "":
+						gone.Add(1)
+					default:
+						t.Errorf("%s with %d bytes: %v", a.Status, len(a.body), a.Header)
+					}
+				}
+			})
+		}
+		all.Wait()
+	}
+	t.Logf("%d whole, %d gone", whole.Load(), gone.Load())
+	if whole.Load() == 0 || gone.Load() == 0 {
 		t.Error("the race did not happen")
 	}
 }
