@@ -709,7 +709,7 @@ func (w *world) keepLonger(n int) {
 	r, until := w.model.runs[i], w.model.now.Add(modelFile+time.Hour)
 	want := r.fileCode(offprint.NotReady)
 	if want == "" && (r.file != offprint.Available || !r.expires.After(w.model.now)) {
-		want = offprint.Expired
+		want = offprint.Conflict
 	}
 	w.answers("keep longer", i, want, func(id string) error {
 		_, err := w.l.Amend(w.Context(), id, Amendment{Expires: &until})
