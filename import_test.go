@@ -17,7 +17,7 @@ var arrows = map[string]string{
 	"examples":              "",
 	"server":                ". examples source internal/yaml internal/blob internal/demo internal/desk internal/format/csv internal/format/jsonl internal/format/pdf internal/format/xlsx internal/identity internal/ledger internal/web http yaml prometheus",
 	"cmd/offprint":          ". server source",
-	"internal/blob":         ".",
+	"internal/blob":         ". store",
 	"internal/demo":         ". sql",
 	"internal/desk":         ". internal/ledger",
 	"internal/format/csv":   ". internal/format/lines",
@@ -32,6 +32,7 @@ var arrows = map[string]string{
 	"internal/daemon":       "",
 	"internal/mariatest":    "internal/daemon sql",
 	"internal/pgtest":       "internal/daemon sql",
+	"internal/s3test":       "internal/daemon",
 	"internal/yaml":         ". yaml",
 	"internal/web":          ". internal/desk internal/identity http",
 }
@@ -49,6 +50,8 @@ var addresses = map[string]string{
 	"github.com/go-jose/":           "jose",
 	"github.com/prometheus/":        "prometheus",
 	"github.com/goccy/go-yaml":      "yaml",
+	"github.com/minio/":             "store",
+	"github.com/Azure/":             "store",
 }
 
 func TestArrows(t *testing.T) {

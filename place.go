@@ -19,7 +19,8 @@ type Blobs interface {
 	// Delete deletes; a missing blob is no error.
 	Delete(ctx context.Context, key string) error
 	// List are the blobs whose keys begin with prefix, in the order of their
-	// keys, among them the remains of what was never finished.
+	// keys, and the remains of what was never finished, before, among or after
+	// them.
 	List(ctx context.Context, prefix string) iter.Seq2[Blob, error]
 }
 

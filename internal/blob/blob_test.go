@@ -15,17 +15,57 @@ import (
 
 	"github.com/offprint/offprint"
 	"github.com/offprint/offprint/internal/blob"
+	"github.com/offprint/offprint/internal/s3test"
 )
 
-func TestBlobs(t *testing.T) {
-	dir, err := blob.OpenDir(filepath.Join(t.TempDir(), "files"))
+func TestMain(m *testing.M) {
+	code := m.Run()
+	s3test.Stop()
+	os.Exit(code)
+}
+
+// addresses are those of all the stores that there are, each fresh and empty.
+var addresses = map[string]func(*testing.T) string{
+	"dir": func(t *testing.T) string { return "dir:" + filepath.Join(t.TempDir(), "files") },
+	"s3":  func(t *testing.T) string { return s3(t).URL("prefix/of/ours") },
+}
+
+func stores(t *testing.T, test func(*testing.T, *blob.Store)) {
+	for name, address := range addresses {
+		t.Run(name, func(t *testing.T) { test(t, open(t, address(t))) })
+	}
+}
+
+func open(t *testing.T, address string) *blob.Store {
+	t.Helper()
+	open, err := blob.Parse(address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer dir.Close()
-	for name, blobs := range map[string]offprint.Blobs{"dir": dir, "mem": new(blob.Mem)} {
-		t.Run(name, func(t *testing.T) { testBlobs(t, blobs) })
+	store, err := open()
+	if err != nil {
+		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return store
+}
+
+// s3 is a fresh bucket, whose keys are in the environment.
+func s3(t *testing.T) s3test.Bucket {
+	t.Helper()
+	bucket := s3test.Make(t)
+	t.Setenv("AWS_ACCESS_KEY_ID", s3test.Key)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", s3test.Secret)
+	return bucket
+}
+
+func TestBlobs(t *testing.T) {
+	t.Run("mem", func(t *testing.T) { testBlobs(t, new(blob.Mem)) })
+	stores(t, func(t *testing.T, s *blob.Store) { testBlobs(t, s) })
 }
 
 // testBlobs is the contract that every store keeps.

@@ -180,10 +180,10 @@ func (d *Dir) Open(_ context.Context, key string, offset int64) (io.ReadCloser, 
 		return nil, offprint.Errorf(offprint.NotFound, "There is no such file.").Because(err)
 	}
 	if err != nil {
-		return nil, stored(err)
+		return nil, unread(err)
 	}
 	if _, err := f.Seek(offset, io.SeekStart); err != nil {
-		return nil, errors.Join(stored(err), f.Close())
+		return nil, errors.Join(unread(err), f.Close())
 	}
 	return f, nil
 }
