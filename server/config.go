@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/offprint/offprint"
+	"github.com/offprint/offprint/internal/blob"
 	"github.com/offprint/offprint/internal/identity"
 	"github.com/offprint/offprint/internal/ledger"
 	"github.com/offprint/offprint/source"
@@ -27,7 +28,7 @@ type Config struct {
 	Database       string // sqlite:PATH or postgres://…; default sqlite:data/offprint.db
 	Schema         string // of PostgreSQL; default offprint
 	ListenURL      string // PostgreSQL for session connections, where Database pools transactions
-	Files          string // dir:PATH; default dir:data/files
+	Files          string // dir:PATH or s3://…; default dir:data/files
 	DiskReserve    int64  // bytes that stay free on the disk of Files; 1 GiB, or a twentieth of a small disk
 	Downloads      string // backend, as by default: through this server; redirect: sent to the store, where it can sign addresses
 	Links          string // how far share links may reach: off, tenant, or anyone, as by default
@@ -134,8 +135,8 @@ func (c Config) withDefaults() Config {
 func (c *Config) check() error {
 	var errs []error
 	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	if !strings.HasPrefix(c.Files, "dir:") {
-		wrong("files: %q is no store. Write dir: and a folder.", c.Files)
+	if _, err := blob.Parse(c.Files); err != nil {
+		wrong("files: %w.", err)
 	}
 	base, err := url.Parse(cmp.Or(c.BaseURL, "http://localhost"))
 	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {

@@ -22,7 +22,7 @@ import (
 type metrics struct {
 	registry *prometheus.Registry
 	desk     *desk.Desk
-	blobs    *blob.Dir
+	blobs    *blob.Store
 	queued   *prometheus.Desc
 	running  *prometheus.Desc
 	age      *prometheus.Desc
@@ -79,7 +79,7 @@ func (m *metrics) Describe(to chan<- *prometheus.Desc) {
 }
 
 func (m *metrics) Collect(to chan<- prometheus.Metric) {
-	if free, _, err := m.blobs.Free(); err == nil { // some systems do not say
+	if free, _, err := m.blobs.Free(); err == nil { // some systems do not say, and a bucket has no end
 		to <- prometheus.MustNewConstMetric(m.free, prometheus.GaugeValue, float64(free))
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)

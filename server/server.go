@@ -49,7 +49,7 @@ func formats() []offprint.Format {
 type Server struct {
 	config  Config
 	ledger  *ledger.Ledger
-	blobs   *blob.Dir
+	blobs   *blob.Store
 	sources Sources
 	folder  *source.Folder
 	desk    *desk.Desk
@@ -87,18 +87,18 @@ func New(ctx context.Context, c Config) (s *Server, err error) {
 	if err != nil {
 		return s, fmt.Errorf("open the ledger: %w", err)
 	}
-	if s.blobs, err = blob.OpenDir(strings.TrimPrefix(c.Files, "dir:")); err != nil {
+	if s.blobs, err = c.store(ctx, s.ledger, (*blob.Store).Claim); err != nil {
 		return s, err
 	}
-	s.blobs.Reserve = c.DiskReserve
-	if _, signs := offprint.Blobs(s.blobs).(offprint.Signer); c.Downloads == "redirect" && !signs {
-		return s, errors.New("downloads: the store under files cannot hand files out itself. Leave downloads out")
+	signer, err := c.signer(s.blobs)
+	if err != nil {
+		return s, err
 	}
 	s.metrics = newMetrics()
 	s.desk = desk.New(desk.Config{
 		Catalog: s.folder, Formats: formats(), Ledger: s.ledger, Blobs: s.blobs, Retention: c.Retention, MaxAttempts: c.MaxAttempts,
 		MaxRows: c.Limits.Rows, MaxBytes: c.Limits.FileBytes, Drain: c.Drain, Stall: c.Stall, FirstRow: c.firstRow(),
-		Links: desk.Audience(c.Links), Redirect: c.Downloads == "redirect", Secrets: c.Secrets, Tried: s.metrics.tried, Now: c.Now, Log: c.Log,
+		Links: desk.Audience(c.Links), Signer: signer, Secrets: c.Secrets, Tried: s.metrics.tried, Now: c.Now, Log: c.Log,
 	})
 	s.metrics.desk, s.metrics.blobs = s.desk, s.blobs
 	s.who, err = c.checker(s.ledger)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/offprint/offprint"
+	"github.com/offprint/offprint/internal/blob"
 	"github.com/offprint/offprint/internal/demo"
 	"github.com/offprint/offprint/internal/desk"
 	"github.com/offprint/offprint/internal/identity"
@@ -28,12 +29,17 @@ type Checked struct {
 }
 
 // Check finds every mistake in the configuration and the reports; unless
-// offline it also prepares each query on its source.
+// offline it also tries the store and prepares each query on its source.
 func Check(ctx context.Context, c Config, offline bool) (Checked, error) {
 	c = c.withDefaults()
 	wrong := c.check()
 	sources, folder, _, err := openReports(c)
 	checked := Checked{Problems: configured(errors.Join(wrong, err))}
+	if !offline && wrong == nil {
+		if err := blob.Try(ctx, c.Files); err != nil {
+			checked.Problems = append(checked.Problems, configured(fmt.Errorf("files: %w", err))...)
+		}
+	}
 	if err == nil {
 		_, wrong := c.fixtures(folder, nil)
 		checked.Problems = append(append(checked.Problems, folder.Check(ctx, offline)...), wrong...).InOrder()

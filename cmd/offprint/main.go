@@ -35,6 +35,7 @@ type commands struct {
 	Test    testCommand    `cmd:"" help:"Make the cases beside the reports and compare them with what is expected."`
 	Schema  schemaCommand  `cmd:"" help:"Print the JSON Schema of a report's header, or of the cases beside it."`
 	Init    initCommand    `cmd:"" help:"Write a configuration and a first report."`
+	Sweep   sweepCommand   `cmd:"" help:"Clear the store of what nobody will ask for, now, and list what it does not know."`
 	Migrate migrateCommand `cmd:"" help:"Bring the database up to date, and do nothing else."`
 	Key     keyCommand     `cmd:"" help:"Make, list and revoke API keys."`
 	Version versionCommand `cmd:"" help:"Print the version."`

@@ -101,6 +101,19 @@ func (s *S3) open(host string, options minio.Options) (*Store, error) {
 	}, func() error { transport.CloseIdleConnections(); return nil }}, nil
 }
 
+// Sign is an address that S3 itself knows to be ours (AWS Signature Version 4).
+func (s *S3) Sign(ctx context.Context, key, name, mediaType string, lasting time.Duration) (string, error) {
+	if _, err := path(key); err != nil {
+		return "", err
+	}
+	answer := url.Values{"response-content-type": {mediaType}, "response-content-disposition": {offprint.Attachment(name)}}
+	address, err := s.core.PresignedGetObject(ctx, s.bucket, s.prefix+key, lasting, answer)
+	if err != nil {
+		return "", fmt.Errorf("sign an address of the store: %w", err)
+	}
+	return address.String(), nil
+}
+
 // A chain has the first credentials that are found; without any nothing is
 // sent, rather than as somebody without a name.
 type chain struct{ credentials.Chain }

@@ -287,3 +287,41 @@ func TestAKilledUploadIsFoundAndDeleted(t *testing.T) {
 		})
 	}
 }
+
+// TestAnAddressIsGoodForOneFileAndItsTime holds that whoever has the address
+// gets the file under its name, whole or in part, and nobody a changed one.
+func TestAnAddressIsGoodForOneFileAndItsTime(t *testing.T) {
+	s := open(t, s3(t).URL("signed"))
+	if err := s.Put(t.Context(), "run_a/1/orders.csv", writing("one,two")); err != nil {
+		t.Fatal(err)
+	}
+	address, err := s.Signer().Sign(t.Context(), "run_a/1/orders.csv", "Zürich.csv", "text/csv", time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	get := func(address, span string) *http.Response {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Range", span)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { resp.Body.Close() })
+		return resp
+	}
+	resp := get(address, "bytes=4-")
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusPartialContent || string(body) != "two" {
+		t.Errorf("%d, %q, %v", resp.StatusCode, body, err)
+	}
+	if got := resp.Header.Get("Content-Disposition"); got != offprint.Attachment("Zürich.csv") {
+		t.Errorf("it is %q", got)
+	}
+	if resp := get(strings.Replace(address, "run_a", "run_b", 1), ""); resp.StatusCode != http.StatusForbidden {
+		t.Errorf("another file by this address: %d", resp.StatusCode)
+	}
+}

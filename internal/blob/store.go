@@ -55,6 +55,27 @@ func openDir(path string) (*Store, error) {
 // Close lets go of the store; open blobs stay readable.
 func (s *Store) Close() error { return s.close() }
 
+// Reserve is as of a [Dir]; other stores have no end.
+func (s *Store) Reserve(bytes int64) {
+	if dir, ok := s.Blobs.(*Dir); ok {
+		dir.Reserve = bytes
+	}
+}
+
+// Free is as of a [Dir]; of other stores it is errors.ErrUnsupported.
+func (s *Store) Free() (free, size int64, err error) {
+	if dir, ok := s.Blobs.(*Dir); ok {
+		return dir.Free()
+	}
+	return 0, 0, errors.ErrUnsupported
+}
+
+// Signer is the store as one that hands blobs out itself, or nil.
+func (s *Store) Signer() offprint.Signer {
+	signer, _ := s.Blobs.(offprint.Signer)
+	return signer
+}
+
 // owners begins the key of the blob that says which ledger's files these are:
 // a ledger takes all others for left over.
 const owners = "ledger/"

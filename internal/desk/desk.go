@@ -28,18 +28,18 @@ type Config struct {
 	Blobs     offprint.Blobs
 	Notifiers map[string]offprint.Notifier // by the scheme of the addresses they serve
 
-	Retention   time.Duration // of files; 7 days
-	MaxAttempts int           // 5
-	MaxRows     int64         // of a file; 0: no limit
-	MaxBytes    int64         // of a file; 10 GiB
-	Drain       time.Duration // what is being made has so long when the desk closes; 25 s
-	Stall       time.Duration // what is being made may stand still for so long; 10 minutes
-	FirstRow    time.Duration // a source has so long until its first row, as it sees to itself; 30 minutes
-	Glance      time.Duration // how long an asker waits for options or a preview; 5 s
-	Links       Audience      // the widest that links may have; Anyone. Nobody: there are none
-	Redirect    bool          // downloads are sent to the store, where it is an offprint.Signer
-	Secrets     [][]byte      // newest first; without any, one that the ledger keeps
-	Tried       func(Attempt) // told of every attempt made here
+	Retention   time.Duration   // of files; 7 days
+	MaxAttempts int             // 5
+	MaxRows     int64           // of a file; 0: no limit
+	MaxBytes    int64           // of a file; 10 GiB
+	Drain       time.Duration   // what is being made has so long when the desk closes; 25 s
+	Stall       time.Duration   // what is being made may stand still for so long; 10 minutes
+	FirstRow    time.Duration   // a source has so long until its first row, as it sees to itself; 30 minutes
+	Glance      time.Duration   // how long an asker waits for options or a preview; 5 s
+	Links       Audience        // the widest that links may have; Anyone. Nobody: there are none
+	Signer      offprint.Signer // the store, where downloads are sent to it; nil: they come from here
+	Secrets     [][]byte        // newest first; without any, one that the ledger keeps
+	Tried       func(Attempt)   // told of every attempt made here
 	Now         func() time.Time
 	Log         *slog.Logger
 }

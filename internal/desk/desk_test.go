@@ -22,8 +22,6 @@ import (
 	"github.com/offprint/offprint/internal/pgtest"
 )
 
-func TestMain(m *testing.M) { pgtest.Main(m) }
-
 // A counter answers with numbers, and does at a row what a test wants done.
 type counter struct {
 	rows int

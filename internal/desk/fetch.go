@@ -39,12 +39,11 @@ const StoreTime = 5 * time.Minute
 // operator has chosen that, and records that somebody was sent there; else it
 // is empty. What a link hands on comes from here always: it can be taken back.
 func (f *Fetched) AtStore(ctx context.Context, who offprint.Identity, from string) (string, error) {
-	signer, signs := f.desk.Blobs.(offprint.Signer)
-	if !signs || !f.desk.Redirect || f.link != "" {
+	if f.desk.Signer == nil || f.link != "" {
 		return "", nil
 	}
 	file := f.Run.File
-	address, err := signer.Sign(ctx, file.Key, file.Name, file.MediaType, StoreTime)
+	address, err := f.desk.Signer.Sign(ctx, file.Key, file.Name, file.MediaType, StoreTime)
 	if err != nil {
 		return "", offprint.Errorf(offprint.StorageUnavailable, "The file is kept. Try again in a moment.").Because(err)
 	}

@@ -63,8 +63,19 @@ func (d *Desk) Sweep(ctx context.Context, scan bool) error {
 	_, errExpire := repeat(ctx, d.Ledger.Expire)
 	_, errForget := repeat(ctx, d.Ledger.Forget)
 	err := errors.Join(errExpire, errForget, d.clearDoomed(ctx))
-	if scan {
-		err = errors.Join(err, d.scan(ctx))
+	if !scan {
+		return err
+	}
+	var unknown int
+	var first string
+	err = errors.Join(err, d.Scan(ctx, false, func(b offprint.Blob) error {
+		if unknown++; unknown == 1 {
+			first = b.Key
+		}
+		return nil
+	}))
+	if unknown > 0 {
+		d.Log.Info("the store holds files of no run that the ledger knows; they are left alone, see offprint sweep", "files", unknown, "first", first)
 	}
 	return err
 }
@@ -141,51 +152,49 @@ func (d *Desk) clear(ctx context.Context, run *offprint.Run) error {
 	return d.Ledger.Gone(ctx, run.ID, run.File.Key)
 }
 
-// scan deletes only what the ledger knows dead, never by age; what belongs to
-// no run it knows is left alone and told of.
-func (d *Desk) scan(ctx context.Context) error {
-	unknown := 0
+// Scan deletes only what the ledger knows dead, never by age. What belongs to
+// no run that it knows is told of, and deleted if all is set and its key is
+// like a run's; whatever else somebody keeps there is left alone.
+func (d *Desk) Scan(ctx context.Context, all bool, unknown func(offprint.Blob) error) error {
 	var f failures
 	for b, err := range d.Blobs.List(ctx, "") {
 		if err != nil {
 			return errors.Join(f.err(), fmt.Errorf("list the store: %w", err))
 		}
-		verdict, err := d.scanOne(ctx, b.Key)
-		if verdict == ledger.Unknown && err == nil {
-			unknown++
-		}
-		if err != nil {
+		if err := d.scanOne(ctx, b, all, unknown); err != nil {
 			f.add(err)
 		}
 		if f.enough(ctx) {
 			break
 		}
 	}
-	if unknown > 0 {
-		d.Log.Info("the store holds files of no run that the ledger knows; they are left alone", "files", unknown)
-	}
 	return f.err()
 }
 
-func (d *Desk) scanOne(ctx context.Context, key string) (ledger.Verdict, error) {
-	run, epoch, ok := epochOf(key)
+func (d *Desk) scanOne(ctx context.Context, b offprint.Blob, all bool, unknown func(offprint.Blob) error) error {
+	run, epoch, ok := epochOf(b.Key)
 	if !ok {
-		return ledger.Unknown, nil
+		return unknown(b)
 	}
 	verdict, err := d.Ledger.Judge(ctx, run, epoch)
-	if err != nil || verdict != ledger.Dead {
-		return verdict, err
+	if err != nil || verdict == ledger.Live {
+		return err
 	}
-	if err := d.Blobs.Delete(ctx, key); err != nil {
-		return verdict, fmt.Errorf("delete what a dead epoch left: %w", err)
+	if verdict == ledger.Unknown {
+		if err := unknown(b); err != nil || !all {
+			return err
+		}
 	}
-	return verdict, nil
+	if err := d.Blobs.Delete(ctx, b.Key); err != nil {
+		return fmt.Errorf("delete what nobody will ask for: %w", err)
+	}
+	return nil
 }
 
 // epochOf reads <run>/<epoch>/<name>.
 func epochOf(key string) (run string, epoch int64, ok bool) {
 	parts := strings.Split(key, "/")
-	if len(parts) != 3 {
+	if len(parts) != 3 || !strings.HasPrefix(parts[0], "run_") {
 		return "", 0, false
 	}
 	epoch, err := strconv.ParseInt(parts[1], 10, 64)

@@ -118,7 +118,7 @@ func (l *Ledger) Secret(ctx context.Context) ([]byte, error) {
 	l.secret.Lock()
 	defer l.secret.Unlock()
 	if l.secret.known == nil {
-		secret, err := l.readSecret(ctx)
+		secret, err := l.lasting(ctx, "secret", 32)
 		if err != nil {
 			return nil, err
 		}
@@ -127,31 +127,39 @@ func (l *Ledger) Secret(ctx context.Context) ([]byte, error) {
 	return bytes.Clone(l.secret.known), nil
 }
 
-const findSecret = `SELECT value FROM settings WHERE name = 'secret'`
-
-func (l *Ledger) readSecret(ctx context.Context) ([]byte, error) {
-	var secret string
-	err := one(ctx, l.reader, findSecret, nil, &secret)
-	if errors.Is(err, sql.ErrNoRows) {
-		err = l.makeSecret(ctx, &secret)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the secret: %w", err)
-	}
-	return hex.DecodeString(secret)
+// ID tells this ledger from every other, wherever it is reached. A copy of the
+// database has the same.
+func (l *Ledger) ID(ctx context.Context) (string, error) {
+	id, err := l.lasting(ctx, "id", 16)
+	return hex.EncodeToString(id), err
 }
 
-// makeSecret is the secret of whoever was first.
-func (l *Ledger) makeSecret(ctx context.Context, secret *string) error {
-	var fresh [32]byte
-	if _, err := rand.Read(fresh[:]); err != nil {
+const findSetting = `SELECT value FROM settings WHERE name = $1`
+
+// lasting is a setting of random bytes, made on first use.
+func (l *Ledger) lasting(ctx context.Context, name string, size int) ([]byte, error) {
+	var value string
+	err := one(ctx, l.reader, findSetting, []any{name}, &value)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = l.makeLasting(ctx, name, size, &value)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the ledger's %s: %w", name, err)
+	}
+	return hex.DecodeString(value)
+}
+
+// makeLasting has the value of whoever was first.
+func (l *Ledger) makeLasting(ctx context.Context, name string, size int, value *string) error {
+	fresh := make([]byte, size)
+	if _, err := rand.Read(fresh); err != nil {
 		return err
 	}
-	return l.step(ctx, "make the secret", func(ctx context.Context, tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO settings (name, value) VALUES ('secret', $1) ON CONFLICT DO NOTHING`, hex.EncodeToString(fresh[:]))
+	return l.step(ctx, "make the "+name, func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING`, name, hex.EncodeToString(fresh))
 		if err != nil {
 			return err
 		}
-		return tx.QueryRowContext(ctx, findSecret).Scan(secret)
+		return tx.QueryRowContext(ctx, findSetting, name).Scan(value)
 	})
 }

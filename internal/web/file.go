@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
-	"mime"
 	"net/http"
 	"net/url"
 	"os"
@@ -89,7 +88,7 @@ func (s *Site) handOut(w http.ResponseWriter, r *http.Request, fetched *desk.Fet
 	defer content.close()
 	h := w.Header()
 	h.Set("Content-Type", f.MediaType)
-	h.Set("Content-Disposition", disposition(f.Name))
+	h.Set("Content-Disposition", offprint.Attachment(f.Name))
 	h.Set("ETag", `"`+f.SHA256+`"`)
 	h.Set("Cache-Control", "private, no-cache")
 	h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
@@ -157,21 +156,6 @@ func (s *Site) fetcher(r *http.Request) (offprint.Identity, error) {
 		return s.Desk.Redeem(r.Context(), r.PathValue("id"), pass)
 	}
 	return s.identify(r)
-}
-
-// disposition names the file for every browser: plainly, and as RFC 8187 has it.
-func disposition(name string) string {
-	plain := strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' || strings.ContainsRune(`"\%`, r) {
-			return '_'
-		}
-		return r
-	}, name)
-	value := mime.FormatMediaType("attachment", map[string]string{"filename": plain})
-	if plain != name {
-		value += "; filename*=UTF-8''" + strings.ReplaceAll(url.QueryEscape(name), "+", "%20")
-	}
-	return value
 }
 
 // A seeker opens a file where it is first read, and again after a jump:

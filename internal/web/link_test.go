@@ -516,7 +516,7 @@ func TestDownloadsMayGoToTheStore(t *testing.T) {
 	server := httptest.NewServer(store)
 	defer server.Close()
 	store.url = server.URL
-	w := open(t, wish{keys: people, desk: func(c *desk.Config) { store.Blobs, c.Blobs, c.Redirect = c.Blobs, store, true }})
+	w := open(t, wish{keys: people, desk: func(c *desk.Config) { store.Blobs, c.Blobs, c.Signer = c.Blobs, store, store }})
 	run := w.made("opk_ann", `{"report":"orders"}`)
 	path := "/v1/runs/" + run["id"].(string) + "/file"
 	a := w.do("GET", path, call{key: "opk_ann"}).wants(t, http.StatusTemporaryRedirect)
