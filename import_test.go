@@ -29,6 +29,7 @@ var arrows = map[string]string{
 	"internal/identity":     ". jose http",
 	"internal/ledger":       ". sql river",
 	"internal/celltest":     ". examples internal/demo source",
+	"internal/azuretest":    "internal/daemon store",
 	"internal/daemon":       "",
 	"internal/mariatest":    "internal/daemon sql",
 	"internal/pgtest":       "internal/daemon sql",

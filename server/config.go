@@ -28,7 +28,7 @@ type Config struct {
 	Database       string // sqlite:PATH or postgres://…; default sqlite:data/offprint.db
 	Schema         string // of PostgreSQL; default offprint
 	ListenURL      string // PostgreSQL for session connections, where Database pools transactions
-	Files          string // dir:PATH or s3://…; default dir:data/files
+	Files          string // dir:PATH, s3://… or azure://…; default dir:data/files
 	DiskReserve    int64  // bytes that stay free on the disk of Files; 1 GiB, or a twentieth of a small disk
 	Downloads      string // backend, as by default: through this server; redirect: sent to the store, where it can sign addresses
 	Links          string // how far share links may reach: off, tenant, or anyone, as by default

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/offprint/offprint"
+	"github.com/offprint/offprint/internal/azuretest"
 	"github.com/offprint/offprint/internal/blob"
 	"github.com/offprint/offprint/internal/s3test"
 )
@@ -21,13 +22,15 @@ import (
 func TestMain(m *testing.M) {
 	code := m.Run()
 	s3test.Stop()
+	azuretest.Stop()
 	os.Exit(code)
 }
 
 // addresses are those of all the stores that there are, each fresh and empty.
 var addresses = map[string]func(*testing.T) string{
-	"dir": func(t *testing.T) string { return "dir:" + filepath.Join(t.TempDir(), "files") },
-	"s3":  func(t *testing.T) string { return s3(t).URL("prefix/of/ours") },
+	"dir":   func(t *testing.T) string { return "dir:" + filepath.Join(t.TempDir(), "files") },
+	"s3":    func(t *testing.T) string { return s3(t).URL("prefix/of/ours") },
+	"azure": func(t *testing.T) string { return azure(t).URL("prefix/of/ours") },
 }
 
 func stores(t *testing.T, test func(*testing.T, *blob.Store)) {
@@ -61,6 +64,14 @@ func s3(t *testing.T) s3test.Bucket {
 	t.Setenv("AWS_ACCESS_KEY_ID", s3test.Key)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", s3test.Secret)
 	return bucket
+}
+
+// azure is a fresh container, whose key is in the environment.
+func azure(t *testing.T) azuretest.Container {
+	t.Helper()
+	c := azuretest.Make(t)
+	t.Setenv("AZURE_STORAGE_KEY", azuretest.Key)
+	return c
 }
 
 func TestBlobs(t *testing.T) {

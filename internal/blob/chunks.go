@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 	"sync"
+
+	"github.com/offprint/offprint"
 )
 
 // chunk is what an upload holds in memory, and sends at once. 10,000 of them,
@@ -33,6 +35,13 @@ func put(ctx context.Context, up upload, write func(io.Writer) error) error {
 		buffers.Put(buf)
 	}
 	return c.err
+}
+
+// tooLarge is what a server does not take that takes so many chunks.
+func tooLarge(most int) error {
+	err := offprint.Errorf(offprint.TooLarge, "Its file would be larger than %d GB, which is all that the store takes. Ask for a shorter period, or for less.", most*chunk/1e9)
+	err.Title = "The report is too large"
+	return err
 }
 
 type chunks struct {

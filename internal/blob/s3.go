@@ -192,9 +192,7 @@ func (u *s3Upload) send(ctx context.Context, b []byte) (err error) {
 		}
 	}
 	if len(u.parts) == mostParts {
-		err := offprint.Errorf(offprint.TooLarge, "Its file would be larger than %d GB, which is all that the store takes. Ask for a shorter period, or for less.", mostParts*chunk/1_000_000_000)
-		err.Title = "The report is too large"
-		return err
+		return tooLarge(mostParts)
 	}
 	part, err := u.core.PutObjectPart(ctx, u.bucket, u.key, u.id, len(u.parts)+1, bytes.NewReader(b), int64(len(b)),
 		minio.PutObjectPartOptions{Sha256Hex: sum(b), DisableContentSha256: true}) // the sum is signed, so that the server checks it

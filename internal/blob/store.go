@@ -37,10 +37,13 @@ func Parse(address string) (open func() (*Store, error), err error) {
 		return func() (*Store, error) { return openDir(path) }, nil
 	}
 	u, err := url.Parse(address)
-	if err == nil && u.Scheme == "s3" {
+	switch {
+	case err == nil && u.Scheme == "s3":
 		return parseS3(u)
+	case err == nil && u.Scheme == "azure":
+		return parseAzure(u)
 	}
-	return nil, fmt.Errorf("%q is no store. Write dir: and a folder, or s3://bucket/prefix", address)
+	return nil, fmt.Errorf("%q is no store. Write dir: and a folder, s3://bucket/prefix or azure://account/container/prefix", address)
 }
 
 func openDir(path string) (*Store, error) {

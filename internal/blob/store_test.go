@@ -159,12 +159,14 @@ func listed(t *testing.T, s *blob.Store) (all []offprint.Blob) {
 
 func TestWhatIsNoAddressIsSaid(t *testing.T) {
 	for address, want := range map[string]string{
-		"ftp://somewhere":          "is no store",
-		"":                         "is no store",
-		"s3://":                    "the name of a bucket",
-		"s3://key:secret@bucket/x": "the name of a bucket",
-		"s3://bucket:9000/x":       "the name of a bucket",
-		"s3://bucket/../x":         "cannot stand before a file's name",
+		"ftp://somewhere":               "is no store",
+		"":                              "is no store",
+		"s3://":                         "the name of a bucket",
+		"s3://key:secret@bucket/x":      "the name of a bucket",
+		"s3://bucket:9000/x":            "the name of a bucket",
+		"s3://bucket/../x":              "cannot stand before a file's name",
+		"azure://account":               "the names of an account and a container",
+		"azure://account/c/x?region=eu": "region is no setting",
 		"s3://bucket/x?endpont=https://a.example":  "endpont is no setting",
 		"s3://bucket/x?endpoint=a.example":         "endpoint is the address of a server",
 		"s3://bucket/x?endpoint=https://k:s@a.com": "endpoint is the address of a server",
