@@ -22,10 +22,11 @@ func (c *Config) store(ctx context.Context, l *ledger.Ledger, ours func(*blob.St
 	if err != nil {
 		return nil, fmt.Errorf("files: %w", err)
 	}
-	s.Reserve(c.DiskReserve)
 	id, err := l.ID(ctx)
 	if err == nil {
+		s.Reserve(-1) // the mark of the owner is small, and a server on a full disk still hands files out
 		err = ours(s, ctx, id)
+		s.Reserve(c.DiskReserve)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("files: %w", err), s.Close())

@@ -25,7 +25,7 @@ import (
 type Dir struct {
 	// Reserve is what stays free on the disk, on which the ledger may live too:
 	// a Put that would take of it is refused. 0 is 1 GiB, or a twentieth of a
-	// disk that is smaller than twenty.
+	// disk that is smaller than twenty; less than that is none.
 	Reserve int64
 	root    *os.Root
 }
@@ -121,7 +121,7 @@ func (d *Dir) room(bytes int64) (more int64, err error) {
 		return 0, stored(err)
 	}
 	reserve := d.Reserve
-	if reserve <= 0 {
+	if reserve == 0 {
 		reserve = min(1<<30, size/20)
 	}
 	if free-bytes < reserve {

@@ -174,7 +174,7 @@ func (o *premises) knowsNothingOf(t *testing.T, d *desk.Desk, run offprint.Run) 
 	if err := sweeper.Sweep(t.Context(), true); err != nil {
 		t.Error(err)
 	}
-	if !strings.Contains(log.String(), "files of no run that the ledger knows; they are left alone\" files=1") {
+	if !strings.Contains(log.String(), "files of no run that the ledger knows; they are left alone, see offprint sweep\" files=1") {
 		t.Errorf("the sweep says %q", log.String())
 	}
 	r, err := o.store.Open(t.Context(), run.File.Key, 0)
