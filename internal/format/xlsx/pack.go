@@ -2,20 +2,14 @@ package xlsx
 
 import (
 	"archive/zip"
-	"bytes"
 	"errors"
 	"hash/crc32"
 	"io"
 	"runtime"
-
-	"github.com/klauspost/compress/flate"
 )
 
 // blockSize is how much is compressed at a time, by one goroutine.
 const blockSize = 192 << 10
-
-// At level 3 files are 4 % smaller, for a tenth more of the whole time.
-const level = 1
 
 // A pack is a zip archive whose entries are streamed in blocks. Blocks are
 // compressed side by side and written in their order by whoever calls, as soon
@@ -73,7 +67,7 @@ func (p *pack) take() *block {
 		p.free = p.free[:n-1]
 		return b
 	}
-	return &block{done: make(chan error, 1)}
+	return &block{done: make(chan struct{}, 1)}
 }
 
 // land waits for the oldest block and writes it. After an error it waits for
@@ -81,19 +75,16 @@ func (p *pack) take() *block {
 func (p *pack) land() {
 	b := p.flying[0]
 	p.flying = append(p.flying[:0], p.flying[1:]...)
-	err := <-b.done
-	if err == nil && p.err == nil {
-		_, err = p.body.Write(b.packed.Bytes())
-	}
-	if err == nil && p.err == nil {
-		err = p.zip.Flush()
+	<-b.done
+	if p.err == nil {
+		_, p.err = p.body.Write(b.packed)
 	}
 	if p.err == nil {
-		p.err = err
+		p.err = p.zip.Flush()
 	}
 	p.entry.CRC32 = combineCRC(p.entry.CRC32, b.crc, uint64(len(b.raw)))
 	p.entry.UncompressedSize64 += uint64(len(b.raw))
-	p.entry.CompressedSize64 += uint64(b.packed.Len())
+	p.entry.CompressedSize64 += uint64(len(b.packed))
 	p.free = append(p.free, b)
 	if p.err != nil {
 		p.landAll()
@@ -125,10 +116,8 @@ func (p *pack) keep(s *stash) {
 func (p *pack) squeeze(s *stash) {
 	b := p.take()
 	s.raw, b.raw = b.raw[:0], s.raw
-	if err := b.shrink(); p.err == nil {
-		p.err = err
-	}
-	s.packed = append(s.packed, b.packed.Bytes()...)
+	b.shrink()
+	s.packed = append(s.packed, b.packed...)
 	s.crc = combineCRC(s.crc, b.crc, uint64(len(b.raw)))
 	s.size += uint64(len(b.raw))
 	p.free = append(p.free, b)
@@ -194,30 +183,22 @@ func (p *pack) close() error {
 // A block is a piece of an entry on its way through the compressor.
 type block struct {
 	raw     []byte
-	packed  bytes.Buffer
+	packed  []byte
 	crc     uint32
-	deflate *flate.Writer
-	done    chan error // holds one, so that nobody has to come for it
+	deflate deflater
+	done    chan struct{} // holds one, so that nobody has to come for it
 }
 
 // compress is all that ever runs beside the caller. It ends by itself, within
 // the time of one block: a document that is never closed leaves nothing behind.
-func (b *block) compress() { b.done <- b.shrink() }
+func (b *block) compress() {
+	b.shrink()
+	b.done <- struct{}{}
+}
 
-func (b *block) shrink() (err error) {
-	b.packed.Reset()
+func (b *block) shrink() {
 	b.crc = crc32.ChecksumIEEE(b.raw)
-	if b.deflate == nil {
-		if b.deflate, err = flate.NewWriter(&b.packed, level); err != nil {
-			return err
-		}
-	} else {
-		b.deflate.Reset(&b.packed)
-	}
-	if _, err := b.deflate.Write(b.raw); err != nil {
-		return err
-	}
-	return b.deflate.Flush()
+	b.packed = b.deflate.append(b.packed[:0], b.raw)
 }
 
 // combineCRC is the CRC-32 of a piece of CRC a followed by one of CRC b and
