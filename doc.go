@@ -11,7 +11,7 @@
 //   - a [Source] answers a [Request] with a [Document] of one or more [Table]
 //     parts, whose rows of [Value] are read once and never held;
 //   - a [Format] is a kind of file that a document can become;
-//   - [Blobs] keep files, a [Notifier] sends word of an ended run;
+//   - [Blobs] keep files, a [Notifier] sends word of a run;
 //   - an [Error] is for the person who asked. Any other error is ours.
 //
 // The way of a run goes through internal/desk; docs/design.md tells it whole.

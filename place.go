@@ -39,18 +39,3 @@ type Blob struct {
 	Modified time.Time
 	Partial  bool // was never finished
 }
-
-// A Notifier sends word of an ended run to one address. An error whose code
-// [Code.Decide]s for another try is tried again; a notice of the same ID is the
-// same notice.
-type Notifier interface {
-	Notify(ctx context.Context, n Notice) error
-}
-
-// A Notice is one message to one address about one event of one run.
-type Notice struct {
-	ID      string
-	Event   string // run.succeeded, run.failed, run.canceled
-	Address string
-	Run     *Run
-}

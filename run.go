@@ -66,7 +66,7 @@ type Run struct {
 	Zone   string // IANA
 	Locale string
 
-	Notify    []string          // addresses: mailto:a@b.example
+	Notify    []Addressee
 	Metadata  map[string]string // the asker's own
 	Retention time.Duration     // of the file
 

@@ -102,6 +102,10 @@ type notifier struct {
 	p     *program
 }
 
+func (n *notifier) Admit(_ context.Context, _ offprint.Identity, address string) (offprint.Addressee, error) {
+	return offprint.Addressee{Address: address, Events: offprint.Ends}, nil
+}
+
 func (n *notifier) Notify(_ context.Context, notice offprint.Notice) error {
 	if err := n.hooks.at("deliver: before"); err != nil {
 		return err
@@ -109,7 +113,7 @@ func (n *notifier) Notify(_ context.Context, notice offprint.Notice) error {
 	if n.p.Moody && rand.IntN(4) == 0 {
 		return offprint.Errorf(offprint.StorageUnavailable, "The mailbox is busy.")
 	}
-	d := delivery{n.p.Name, notice.ID, notice.Run.ID, notice.Event, notice.Address, time.Now()}
+	d := delivery{n.p.Name, notice.ID, notice.Run.ID, string(notice.Event), notice.Address, time.Now()}
 	if err := appendLine(n.p.notices(), d, true); err != nil {
 		return err
 	}

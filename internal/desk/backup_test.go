@@ -204,6 +204,10 @@ type post struct {
 	told map[string][]string // the notices' ids by where they went
 }
 
+func (p *post) Admit(_ context.Context, _ offprint.Identity, address string) (offprint.Addressee, error) {
+	return offprint.Addressee{Address: address, Events: offprint.Ends}, nil
+}
+
 func (p *post) Notify(ctx context.Context, n offprint.Notice) error {
 	to := strings.TrimPrefix(n.Address, "post:")
 	if to != "early" {

@@ -21,7 +21,7 @@ type Ask struct {
 	Parameters offprint.Sent
 	TimeZone   string // IANA; empty: UTC
 	Locale     string // BCP 47; empty: en
-	Notify     []string
+	Notify     []string // me, or addresses
 	Title      string // empty: the report's
 	Metadata   map[string]string
 	Retention  time.Duration // empty: the report's, or the server's; never longer
@@ -96,7 +96,8 @@ func (d *Desk) draft(ctx context.Context, who offprint.Identity, report *offprin
 	if wrong != nil {
 		return offprint.Run{}, invalid(wrong)
 	}
-	if err := d.deliverable(ask.Notify); err != nil {
+	told, err := d.addressees(ctx, who, ask.Notify)
+	if err != nil {
 		return offprint.Run{}, err
 	}
 	locale := cmp.Or(ask.Locale, "en")
@@ -106,7 +107,7 @@ func (d *Desk) draft(ctx context.Context, who offprint.Identity, report *offprin
 	return offprint.Run{
 		Report: report.Name, Version: report.Version, Title: cmp.Or(ask.Title, report.TitleIn(ask.Locale)), Format: format, Reads: report.Reads,
 		Params: params, Sent: ask.Parameters, Who: who, Zone: location.String(), Locale: locale,
-		Notify: ask.Notify, Metadata: ask.Metadata, Retention: d.keep(report, ask.Retention), MaxAttempts: d.MaxAttempts,
+		Notify: told, Metadata: ask.Metadata, Retention: d.keep(report, ask.Retention), MaxAttempts: d.MaxAttempts,
 		State: offprint.Queued, Created: now,
 	}, nil
 }
@@ -157,18 +158,37 @@ func (d *Desk) keep(report *offprint.Report, asked time.Duration) time.Duration 
 	return most
 }
 
-// deliverable refuses addresses that nothing here can deliver to.
-func (d *Desk) deliverable(addresses []string) error {
-	for i, a := range addresses {
-		scheme, _, _ := strings.Cut(a, ":")
-		if d.Notifiers[scheme] == nil {
-			err := offprint.Errorf(offprint.NotConfigured, "Nothing was made. Ask again without notify, or have mail or webhooks set up.")
-			err.Title = "This server cannot send such a message"
-			err.Fields = []offprint.Field{{Pointer: fmt.Sprintf("#/notify/%d", i), Detail: "Nothing here delivers to this address."}}
-			return err
+// addressees are who is told of a run when who names those addresses. What
+// nothing here can deliver to, or may not, is refused.
+func (d *Desk) addressees(ctx context.Context, who offprint.Identity, addresses []string) ([]offprint.Addressee, error) {
+	var told []offprint.Addressee
+	for i, address := range addresses {
+		if address == "me" {
+			address = "mailto:" + who.Email
 		}
+		to, err := d.admit(ctx, who, address)
+		if e, ok := err.(*offprint.Error); ok {
+			e.Fields = []offprint.Field{{Pointer: fmt.Sprintf("#/notify/%d", i), Detail: e.Detail}}
+			e.Detail = "Nothing was made. Mend the address named below, or ask again without it."
+		}
+		if err != nil {
+			return nil, err
+		}
+		told = append(told, to)
 	}
-	return nil
+	return told, nil
+}
+
+func (d *Desk) admit(ctx context.Context, who offprint.Identity, address string) (offprint.Addressee, error) {
+	scheme, name, _ := strings.Cut(address, ":")
+	if notifier := d.Notifiers[scheme]; notifier != nil && name != "" {
+		return notifier.Admit(ctx, who, address)
+	}
+	var none offprint.Addressee
+	if address == "mailto:" {
+		return none, titled(offprint.Errorf(offprint.Invalid, "Your mail address is not known here."), "You cannot be told by mail")
+	}
+	return none, titled(offprint.Errorf(offprint.NotConfigured, "Nothing here delivers to this address."), "This server cannot send such a message")
 }
 
 func validLocale(tag string) bool {
@@ -207,15 +227,17 @@ func (d *Desk) Rerun(ctx context.Context, who offprint.Identity, id string, over
 	ask := Ask{
 		Report: was.Report, Format: cmp.Or(over.Format, was.Format), Parameters: was.Params.Sent(),
 		TimeZone: cmp.Or(over.TimeZone, was.Zone), Locale: cmp.Or(over.Locale, was.Locale),
-		Title: cmp.Or(over.Title, was.Title), Metadata: was.Metadata, Notify: was.Notify, Retention: over.Retention,
+		Title: cmp.Or(over.Title, was.Title), Metadata: was.Metadata, Retention: over.Retention,
 		Idempotency: over.Idempotency,
 	}
 	maps.Copy(ask.Parameters, over.Parameters)
 	if over.Metadata != nil {
 		ask.Metadata = over.Metadata
 	}
-	if over.Notify != nil {
-		ask.Notify = over.Notify
+	if ask.Notify = over.Notify; ask.Notify == nil {
+		for _, to := range was.Notify {
+			ask.Notify = append(ask.Notify, to.Address)
+		}
 	}
 	return d.Submit(ctx, who, ask)
 }

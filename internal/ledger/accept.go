@@ -117,12 +117,12 @@ const (
 	longestAddress = 512
 )
 
-func checkAddresses(addresses []string) error {
-	if len(addresses) > mostAddresses {
+func checkAddresses(told []offprint.Addressee) error {
+	if len(told) > mostAddresses {
 		return offprint.Errorf(offprint.Invalid, "At most %d addresses can be told of one report.", mostAddresses)
 	}
-	for _, address := range addresses {
-		if len(address) > longestAddress || !utf8.ValidString(address) || strings.Contains(address, "\x00") {
+	for _, to := range told {
+		if len(to.Address) > longestAddress || !utf8.ValidString(to.Address) || strings.Contains(to.Address, "\x00") {
 			return offprint.Errorf(offprint.Invalid, "An address to notify is at most %d bytes of plain text.", longestAddress)
 		}
 	}

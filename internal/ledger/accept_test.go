@@ -32,7 +32,7 @@ func TestAcceptKeepsWhatWasAsked(t *testing.T) {
 		a.Run.Sent = offprint.Sent{"region": []byte(`"EU"`)}
 		a.Run.Who.Roles, a.Run.Who.Via = []string{"sales"}, "key_1"
 		a.Run.Zone, a.Run.Locale, a.Run.Retention = "Europe/Berlin", "de-DE", 7*24*time.Hour
-		a.Run.Notify, a.Run.Metadata = []string{"mailto:a@b.example"}, map[string]string{"order": "17"}
+		a.Run.Notify, a.Run.Metadata = addressees("mailto:a@b.example"), map[string]string{"order": "17"}
 		got := b.get(l, b.accept(l, a))
 		if fmt.Sprint(got.Params, got.Who, got.Notify, got.Metadata) != fmt.Sprint(a.Run.Params, a.Run.Who, a.Run.Notify, a.Run.Metadata) ||
 			string(got.Sent["region"]) != `"EU"` || got.Zone != a.Run.Zone || got.Locale != a.Run.Locale || got.Retention != a.Run.Retention || got.MaxAttempts != 5 {

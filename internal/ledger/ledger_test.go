@@ -167,6 +167,15 @@ func ask() Asking {
 	}, Definition: "SELECT 1"}
 }
 
+// addressees are addresses that are told of every end.
+func addressees(addresses ...string) []offprint.Addressee {
+	var all []offprint.Addressee
+	for _, a := range addresses {
+		all = append(all, offprint.Addressee{Address: a, Events: offprint.Ends})
+	}
+	return all
+}
+
 func keyed(key, fingerprint string) Asking {
 	a := ask()
 	a.Key = Key{"ann POST /v1/runs", key, fingerprint}

@@ -82,7 +82,7 @@ func TestThreeLostWorkersAreEnough(t *testing.T) {
 	onEach(t, func(t *testing.T, b *bench) {
 		l := b.open(quick())
 		a := ask()
-		a.Run.Notify = []string{"x:y"}
+		a.Run.Notify = addressees("x:y")
 		id := b.accept(l, a)
 		for lost := range 3 {
 			ctx := t.Context()
@@ -247,7 +247,7 @@ func (b *bench) cut(l *Ledger, step, at string) {
 	}
 	stop := b.work(l, w)
 	a := ask()
-	a.Run.Notify = []string{"x:y"}
+	a.Run.Notify = addressees("x:y")
 	id := b.accept(l, a)
 	if step == "hand back" {
 		receive(b, m.began, "begun")
@@ -354,11 +354,11 @@ func TestAWebOnlyNodeReapsAndTells(t *testing.T) {
 		zombie := newMakeWhen()
 		stop := b.work(frozen, Workers{Slots: 1, Drain: time.Millisecond, Make: zombie.make})
 		a := ask()
-		a.Run.Notify = []string{"x:y"}
+		a.Run.Notify = addressees("x:y")
 		id := b.accept(frozen, a)
 		receive(b, zombie.began, "begun")
 		told := make(chan string, 1)
-		b.work(web, Workers{Slots: 0, Tell: func(_ context.Context, n offprint.Notice) error { told <- n.Event; return nil }})
+		b.work(web, Workers{Slots: 0, Tell: func(_ context.Context, n offprint.Notice) error { told <- string(n.Event); return nil }})
 		b.until(web, id, "taken over", func(r offprint.Run) bool { return r.Losses == 1 })
 		stop()
 		if _, err := web.Cancel(t.Context(), id); err != nil {

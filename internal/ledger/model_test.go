@@ -421,7 +421,7 @@ func (w *world) accepts(n int) {
 		a.Run.Reads = "stock"
 	}
 	if r.told {
-		a.Run.Notify = []string{"x:y"}
+		a.Run.Notify = addressees("x:y")
 	}
 	w.does(deed{name: fmt.Sprintf("accept %d, shop %v", i, r.shop), do: func() {
 		w.ids, w.keys, w.seen = append(w.ids, w.accept(w.l, a)), append(w.keys, ""), append(w.seen, 0)
@@ -1047,7 +1047,7 @@ func (w *world) epilogue() {
 
 func (w *world) wasTold(id string, end offprint.State) bool {
 	notices, err := w.l.Notices(w.Context(), id)
-	if err != nil || len(notices) != 1 || notices[0].Event != "run."+string(end) {
+	if err != nil || len(notices) != 1 || notices[0].Event != offprint.Event("run."+end) {
 		w.Fatalf("notices of %s, which %s: %+v, %v", id, end, notices, err)
 	}
 	return notices[0].State == "delivered"

@@ -78,7 +78,7 @@ func TestADrainHandsNothingOnAndOn(t *testing.T) {
 			return nil
 		}})
 		a := ask()
-		a.Run.Notify = []string{"x:y"}
+		a.Run.Notify = addressees("x:y")
 		b.accept(l, a)
 		receive(b, m.began, "begun")
 		m.let <- struct{}{}

@@ -39,7 +39,7 @@ func TestARunEndsWithoutTheNoticeThatCannotBeStored(t *testing.T) {
 		told := make(chan string, 1)
 		b.work(l, Workers{Slots: 1, Make: makeAtOnce, Tell: func(_ context.Context, n offprint.Notice) error { told <- n.Address; return nil }})
 		a := ask()
-		a.Run.Notify = []string{"bad:x", "good:x"}
+		a.Run.Notify = addressees("bad:x", "good:x")
 		id := b.accept(l, a)
 		if r := b.until(l, id, "final", func(r offprint.Run) bool { return r.State.Final() }); r.State != offprint.Succeeded || r.Failures != 0 {
 			t.Errorf("it is %s after %d failures", r.State, r.Failures)
@@ -88,14 +88,14 @@ func TestWhatCannotBeKeptIsRefused(t *testing.T) {
 	t.Parallel()
 	b := &bench{T: t, url: migrated(t)}
 	l := b.open(quick())
-	many := make([]string, 21)
-	for i := range many {
-		many[i] = fmt.Sprintf("mailto:%d@a.example", i)
+	var many []offprint.Addressee
+	for i := range 21 {
+		many = append(many, addressees(fmt.Sprintf("mailto:%d@a.example", i))...)
 	}
 	for what, change := range map[string]func(*offprint.Run){
-		"a long address":        func(r *offprint.Run) { r.Notify = []string{"mailto:" + strings.Repeat("x", 506)} },
-		"an address of no text": func(r *offprint.Run) { r.Notify = []string{"mailto:\xff"} },
-		"an address with a NUL": func(r *offprint.Run) { r.Notify = []string{"mailto:a\x00b"} },
+		"a long address":        func(r *offprint.Run) { r.Notify = addressees("mailto:" + strings.Repeat("x", 506)) },
+		"an address of no text": func(r *offprint.Run) { r.Notify = addressees("mailto:\xff") },
+		"an address with a NUL": func(r *offprint.Run) { r.Notify = addressees("mailto:a\x00b") },
 		"too many addresses":    func(r *offprint.Run) { r.Notify = many },
 		"no number":             func(r *offprint.Run) { r.Params = offprint.Params{"n": math.NaN()} },
 		"no JSON":               func(r *offprint.Run) { r.Sent = offprint.Sent{"n": []byte(`{`)} },
@@ -107,7 +107,7 @@ func TestWhatCannotBeKeptIsRefused(t *testing.T) {
 		}
 	}
 	a := ask()
-	a.Run.Notify = append(many[:19], "mailto:"+strings.Repeat("x", 505))
+	a.Run.Notify = append(many[:19], addressees("mailto:"+strings.Repeat("x", 505))...)
 	b.accept(l, a)
 }
 
@@ -175,7 +175,7 @@ func TestANoticeIsToldOnceThoughTheLedgerIsSilent(t *testing.T) {
 		var told atomic.Int64
 		b.work(l, Workers{Slots: 1, Make: makeAtOnce, Tell: func(context.Context, offprint.Notice) error { told.Add(1); return nil }})
 		a := ask()
-		a.Run.Notify = []string{"x:y"}
+		a.Run.Notify = addressees("x:y")
 		id := b.accept(l, a)
 		b.eventually("delivered", func() bool {
 			notices, err := l.Notices(t.Context(), id)
@@ -191,7 +191,7 @@ func TestANoticeIsToldOnceThoughTheLedgerIsSilent(t *testing.T) {
 func (b *bench) waitingNotice(l *Ledger) (run string, n notice) {
 	b.Helper()
 	a := ask()
-	a.Run.Notify = []string{"x:y"}
+	a.Run.Notify = addressees("x:y")
 	run = b.accept(l, a)
 	if _, err := l.Cancel(b.Context(), run); err != nil {
 		b.Fatal(err)

@@ -244,7 +244,7 @@ func TestRunsThatAreHeldForTooLongAreGivenUp(t *testing.T) {
 		h.says <- outOfReach()
 		b.untilState(l, first, offprint.Failed) // its next try would come too late
 		a := ask()
-		a.Run.Notify = []string{"x:y"}
+		a.Run.Notify = addressees("x:y")
 		held := b.accept(l, a)
 		b.until(l, held, "told", func(r offprint.Run) bool { return !r.RetryUntil.IsZero() })
 		h.pass(20 * time.Hour)

@@ -29,17 +29,40 @@ type asked struct {
 	Zone        string            `json:"zone,omitempty"`
 	Locale      string            `json:"locale,omitempty"`
 	Notify      []string          `json:"notify,omitempty"`
+	Of          events            `json:"notify_of,omitempty"`
 	Retention   int64             `json:"retention,omitempty"` // microseconds
 	MaxAttempts int               `json:"max_attempts"`
 }
 
+// events are those that an address is told of; one that is not among them, as
+// an earlier release wrote it, is told of every end.
+type events map[string][]offprint.Event
+
 func askedOf(r *offprint.Run) asked {
-	return asked{r.Format, r.Params, r.Sent, r.Who, r.Zone, r.Locale, r.Notify, r.Retention.Microseconds(), r.MaxAttempts}
+	a := asked{
+		Format: r.Format, Params: r.Params, Sent: r.Sent, Who: r.Who, Zone: r.Zone, Locale: r.Locale,
+		Retention: r.Retention.Microseconds(), MaxAttempts: r.MaxAttempts,
+	}
+	for _, to := range r.Notify {
+		a.Notify = append(a.Notify, to.Address)
+		if a.Of == nil {
+			a.Of = make(events)
+		}
+		a.Of[to.Address] = to.Events
+	}
+	return a
 }
 
 func (a asked) into(r *offprint.Run) {
-	r.Format, r.Params, r.Sent, r.Who, r.Zone, r.Locale, r.Notify = a.Format, a.Params, a.Sent, a.Who, a.Zone, a.Locale, a.Notify
+	r.Format, r.Params, r.Sent, r.Who, r.Zone, r.Locale = a.Format, a.Params, a.Sent, a.Who, a.Zone, a.Locale
 	r.Retention, r.MaxAttempts = micros(a.Retention), a.MaxAttempts
+	for _, address := range a.Notify {
+		of, known := a.Of[address]
+		if !known {
+			of = offprint.Ends
+		}
+		r.Notify = append(r.Notify, offprint.Addressee{Address: address, Events: of})
+	}
 }
 
 // problem is how an offprint.Error is kept: without what led to it, which is

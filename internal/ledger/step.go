@@ -218,8 +218,9 @@ func (l *Ledger) cancelTicket(ctx context.Context, tx *sql.Tx, ticket int64) err
 // writeNotices queues word of an end to everybody who is to know. One that
 // cannot be stored keeps the run from ending no more than it could be sent.
 func (l *Ledger) writeNotices(ctx context.Context, tx *sql.Tx, r *offprint.Run, end offprint.State) error {
-	for _, address := range slices.Compact(slices.Sorted(slices.Values(r.Notify))) {
-		err := apart(ctx, tx, func() error { return l.writeNotice(ctx, tx, r, end, address) })
+	event := offprint.Event("run." + end)
+	for _, address := range toldOf(r, event) {
+		err := apart(ctx, tx, func() error { return l.writeNotice(ctx, tx, r, event, address) })
 		if badData(err) {
 			l.o.Log.ErrorContext(ctx, "a notice cannot be stored, and the run ends without it", "run", r.ID, "err", err)
 			continue
@@ -231,7 +232,20 @@ func (l *Ledger) writeNotices(ctx context.Context, tx *sql.Tx, r *offprint.Run, 
 	return nil
 }
 
-func (l *Ledger) writeNotice(ctx context.Context, tx *sql.Tx, r *offprint.Run, end offprint.State, address string) error {
+// toldOf are the addresses that are told of the run's event, in their order and
+// each once.
+func toldOf(r *offprint.Run, event offprint.Event) []string {
+	var addresses []string
+	for _, to := range r.Notify {
+		if slices.Contains(to.Events, event) {
+			addresses = append(addresses, to.Address)
+		}
+	}
+	slices.Sort(addresses)
+	return slices.Compact(addresses)
+}
+
+func (l *Ledger) writeNotice(ctx context.Context, tx *sql.Tx, r *offprint.Run, event offprint.Event, address string) error {
 	now := l.now()
 	ticket := tellTicket{newID("ntc_"), 1}
 	inserted, err := l.queue.InsertTx(ctx, tx, ticket, ticket.opts(time.Time{}))
@@ -239,7 +253,7 @@ func (l *Ledger) writeNotice(ctx context.Context, tx *sql.Tx, r *offprint.Run, e
 		return err
 	}
 	_, err = tx.ExecContext(ctx, `INSERT INTO notices (id, run, event, address, state, attempt, ticket, created, give_up) VALUES ($1, $2, $3, $4, 'waiting', 1, $5, $6, $7)`,
-		ticket.Notice, r.ID, "run."+string(end), address, inserted.Job.ID, stamp(now), stamp(now.Add(l.o.GiveUp)))
+		ticket.Notice, r.ID, event, address, inserted.Job.ID, stamp(now), stamp(now.Add(l.o.GiveUp)))
 	return err
 }
 

@@ -313,7 +313,7 @@ func (l *Ledger) deleteNotices(ctx context.Context, tx *sql.Tx, run string) erro
 // A NoticeRecord is what became of a notice.
 type NoticeRecord struct {
 	ID          string
-	Event       string // run.succeeded, run.failed, run.canceled
+	Event       offprint.Event
 	Address     string
 	State       string // waiting, telling, delivered, failed
 	Attempts    int

@@ -20,7 +20,7 @@ func TestMadeAndToldOnce(t *testing.T) {
 	onEach(t, func(t *testing.T, b *bench) {
 		l := b.open(quick())
 		a := ask()
-		a.Run.Notify = []string{"mailto:ann@a.example", "mailto:bob@a.example", "mailto:ann@a.example"}
+		a.Run.Notify = addressees("mailto:ann@a.example", "mailto:bob@a.example", "mailto:ann@a.example")
 		var mu sync.Mutex
 		told := map[string]int{}
 		expires := time.Now().Add(time.Hour).UTC().Truncate(time.Microsecond)
@@ -73,13 +73,13 @@ func TestSlowReportsHoldUpNoNotice(t *testing.T) {
 		m := newMakeWhen()
 		told := make(chan string, 1)
 		b.work(l, Workers{Slots: 1, Make: m.make, Tell: func(_ context.Context, n offprint.Notice) error {
-			told <- n.Event
+			told <- string(n.Event)
 			return nil
 		}})
 		slow := b.accept(l, ask())
 		receive(b, m.began, "begun")
 		a := ask()
-		a.Run.Notify = []string{"mailto:ann@a.example"}
+		a.Run.Notify = addressees("mailto:ann@a.example")
 		waiting := b.accept(l, a)
 		if _, err := l.Cancel(t.Context(), waiting); err != nil {
 			t.Fatal(err)
@@ -108,7 +108,7 @@ func TestANoticeIsTriedAgain(t *testing.T) {
 			return nil
 		}})
 		a := ask()
-		a.Run.Notify = []string{"bad:x", "good:x"}
+		a.Run.Notify = addressees("bad:x", "good:x")
 		id := b.accept(l, a)
 		b.untilState(l, id, offprint.Succeeded)
 		var notices []NoticeRecord
@@ -177,7 +177,7 @@ func TestErrorsDecide(t *testing.T) {
 					return Made{}, raise(tt.errs[try])
 				}})
 				a := ask()
-				a.Run.MaxAttempts, a.Run.Notify = 3, []string{"x:y"}
+				a.Run.MaxAttempts, a.Run.Notify = 3, addressees("x:y")
 				id := b.accept(l, a)
 				r := b.until(l, id, "final", func(r offprint.Run) bool { return r.State.Final() })
 				if r.State != tt.state || tt.attempt > 0 && r.Attempt() != tt.attempt || r.Failures != tt.failures || r.Losses != 0 {

@@ -242,7 +242,7 @@ func (s *Site) notices(ctx context.Context, who offprint.Identity, in *RunPath) 
 	}
 	var items []notice
 	for _, n := range records {
-		items = append(items, notice{n.ID, n.Event, n.Address, n.State, n.Attempts, n.LastAnswer, n.Created.UTC(), when(n.Delivered), when(n.NextAttempt)})
+		items = append(items, notice{n.ID, string(n.Event), n.Address, n.State, n.Attempts, n.LastAnswer, n.Created.UTC(), when(n.Delivered), when(n.NextAttempt)})
 	}
 	return listed(items, ""), nil
 }

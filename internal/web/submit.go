@@ -138,18 +138,9 @@ func (s *Site) accepted(ctx context.Context, who offprint.Identity, prefer strin
 func (w *Wishes) ask(who offprint.Identity) (desk.Ask, error) {
 	ask := desk.Ask{
 		Format: w.Format, Parameters: w.Parameters, TimeZone: w.TimeZone, Locale: w.Locale,
-		Title: w.Title, Metadata: w.Metadata, Notify: append([]string(nil), w.Notify...),
+		Title: w.Title, Metadata: w.Metadata, Notify: w.Notify,
 	}
 	var wrong []offprint.Field
-	for i, address := range ask.Notify {
-		switch {
-		case address != "me":
-		case who.Email == "":
-			wrong = append(wrong, offprint.Field{Pointer: "#/notify/" + strconv.Itoa(i), Detail: "Your mail address is not known here."})
-		default:
-			ask.Notify[i] = "mailto:" + who.Email
-		}
-	}
 	var ok bool
 	if ask.Retention, ok = span(w.Retention); !ok {
 		wrong = append(wrong, offprint.Field{Pointer: "#/retention", Detail: "Send a length of time, as in 12h or 7d."})
