@@ -87,6 +87,9 @@ func (j *judge) settle(last time.Time) {
 	if open != 0 {
 		j.wrong("%d runs or notices are open %v after the last fault", open, stuckAfter)
 	}
+	for time.Since(last) < settledAfter && j.live() > 0 {
+		time.Sleep(100 * time.Millisecond)
+	}
 }
 
 // unended counts the runs or notices that have not come to their end.
@@ -327,7 +330,7 @@ func (j *judge) told(ctx context.Context, d *driver) {
 		due += len(a.notify)
 		for _, address := range a.notify {
 			is := slices.IndexFunc(notices, func(n ledger.NoticeRecord) bool {
-				return n.Address == address && n.Event == "run."+string(r.State) && n.State == "delivered"
+				return n.Address == address && n.Event == offprint.Event("run."+r.State) && n.State == "delivered"
 			})
 			if is < 0 || len(byNotice[notices[is].ID]) == 0 {
 				missing = append(missing, a.id+" to "+address)
@@ -360,15 +363,26 @@ func (j *judge) suffers(process string, from, to time.Time) bool {
 	})
 }
 
-// tickets looks for those that somebody might still take. Others are worth
-// nothing, and River settles them a minute after their worker ended.
-func (j *judge) tickets(ctx context.Context) {
-	var live, worthless int
-	err := j.query(`SELECT (SELECT count(*) FROM river_job WHERE state IN ('available', 'pending', 'scheduled', 'retryable') OR state = 'running' AND metadata ->> 'cancel_attempted_at' IS NULL),
-		(SELECT count(*) FROM river_job WHERE state = 'running' AND metadata ->> 'cancel_attempted_at' IS NOT NULL)`, &live, &worthless)
+// A ticket whose worker died between its last step and River's own is worth
+// nothing, and River settles it a minute later, at its next round.
+const settledAfter = 150 * time.Second
+
+// live counts the tickets that somebody might still take.
+func (j *judge) live() (n int) {
+	err := j.query(`SELECT count(*) FROM river_job WHERE state IN ('available', 'pending', 'scheduled', 'retryable') OR state = 'running' AND metadata ->> 'cancel_attempted_at' IS NULL`, &n)
 	if err != nil {
+		j.t.Error(err)
+	}
+	return n
+}
+
+// tickets looks for those that are left over.
+func (j *judge) tickets(ctx context.Context) {
+	var worthless int
+	if err := j.query(`SELECT count(*) FROM river_job WHERE state = 'running' AND metadata ->> 'cancel_attempted_at' IS NOT NULL`, &worthless); err != nil {
 		j.t.Fatal(err)
 	}
+	live := j.live()
 	var left []string
 	if live > 0 {
 		left = append(left, fmt.Sprint(live))

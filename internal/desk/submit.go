@@ -19,10 +19,10 @@ type Ask struct {
 	Report     string
 	Format     string // empty: the report's first
 	Parameters offprint.Sent
-	TimeZone   string // IANA; empty: UTC
-	Locale     string // BCP 47; empty: en
+	TimeZone   string   // IANA; empty: UTC
+	Locale     string   // BCP 47; empty: en
 	Notify     []string // me, or addresses
-	Title      string // empty: the report's
+	Title      string   // empty: the report's
 	Metadata   map[string]string
 	Retention  time.Duration // empty: the report's, or the server's; never longer
 	Idempotency
