@@ -139,7 +139,7 @@ func newDesk(p *program, l *ledger.Ledger, h *hooks, log *slog.Logger) (*desk.De
 		return nil, err
 	}
 	return desk.New(desk.Config{
-		Catalog: folder, Formats: []offprint.Format{csv.Format}, Ledger: l, Blobs: &store{dir, h, p.mode()}, MaxAttempts: 3, Drain: p.Drain, Log: log,
+		Catalog: folder, Formats: []offprint.Format{csv.Format}, Ledger: l, Blobs: &store{&blob.Store{Blobs: dir}, h, p.mode()}, MaxAttempts: 3, Drain: p.Drain, Log: log,
 		Notifiers: map[string]offprint.Notifier{"test": &notifier{h, p}},
 	}), nil
 }
