@@ -34,8 +34,10 @@ var arrows = map[string]string{
 	"internal/mariatest":    "internal/daemon sql",
 	"internal/pgtest":       "internal/daemon sql",
 	"internal/s3test":       "internal/daemon",
+	"internal/signalr":      "http websocket",
+	"internal/signalrtest":  "",
 	"internal/yaml":         ". yaml",
-	"internal/web":          ". internal/desk internal/identity http",
+	"internal/web":          ". internal/desk internal/identity internal/signalr http",
 }
 
 // addresses are outside things and their name in arrows; whoever has no leave
@@ -48,6 +50,7 @@ var addresses = map[string]string{
 	"github.com/riverqueue/":        "river",
 	"github.com/danielgtaylor/huma": "http",
 	"net/http":                      "http",
+	"github.com/coder/websocket":    "websocket",
 	"github.com/go-jose/":           "jose",
 	"github.com/prometheus/":        "prometheus",
 	"github.com/goccy/go-yaml":      "yaml",
