@@ -166,9 +166,10 @@ func (d *Desk) Redeem(ctx context.Context, id, token string) (offprint.Identity,
 
 // What the secret signs; no signature for one can pass for one for another.
 const (
-	forFiles   = "download"
-	forLinks   = "shared download"
-	forReplays = "link once more"
+	forFiles     = "download"
+	forLinks     = "shared download"
+	forReplays   = "link once more"
+	forListening = "live connection"
 )
 
 // signed is claims in JSON and their HMAC-SHA-256, both in base64url.

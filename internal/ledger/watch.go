@@ -44,7 +44,7 @@ type Watch struct {
 	nudged chan struct{}
 	mu     sync.Mutex
 	runs   map[string]struct{}
-	keys   []string
+	keys   []string // the hub's
 	hub    *hub
 }
 
@@ -82,6 +82,12 @@ func (w *Watch) Take() []string {
 	return ids
 }
 
+// Also watches one run more, and Not that one no more.
+func (w *Watch) Also(id string) { w.hub.watch(w, runPrefix+id) }
+
+// Not undoes Also.
+func (w *Watch) Not(id string) { w.hub.unwatch(w, runPrefix+id) }
+
 // Close ends the watch. C is never closed.
 func (w *Watch) Close() { w.hub.remove(w) }
 
@@ -110,29 +116,48 @@ const (
 
 func (h *hub) add(keys []string) *Watch {
 	nudged := make(chan struct{}, 1)
-	w := &Watch{C: nudged, nudged: nudged, runs: map[string]struct{}{}, keys: keys, hub: h}
+	w := &Watch{C: nudged, nudged: nudged, runs: map[string]struct{}{}, hub: h}
+	for _, key := range keys {
+		h.watch(w, key)
+	}
+	return w
+}
+
+func (h *hub) watch(w *Watch, key string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.watchers == nil {
 		h.watchers = map[string]map[*Watch]struct{}{}
 	}
-	for _, key := range keys {
-		if h.watchers[key] == nil {
-			h.watchers[key] = map[*Watch]struct{}{}
-		}
-		h.watchers[key][w] = struct{}{}
+	if h.watchers[key] == nil {
+		h.watchers[key] = map[*Watch]struct{}{}
 	}
-	return w
+	if _, ok := h.watchers[key][w]; !ok {
+		h.watchers[key][w] = struct{}{}
+		w.keys = append(w.keys, key)
+	}
+}
+
+func (h *hub) unwatch(w *Watch, key string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.drop(w, key)
+	w.keys = slices.DeleteFunc(w.keys, func(k string) bool { return k == key })
 }
 
 func (h *hub) remove(w *Watch) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, key := range w.keys {
-		delete(h.watchers[key], w)
-		if len(h.watchers[key]) == 0 {
-			delete(h.watchers, key)
-		}
+		h.drop(w, key)
+	}
+}
+
+// drop takes a watch from where it is found; h.mu is locked.
+func (h *hub) drop(w *Watch, key string) {
+	delete(h.watchers[key], w)
+	if len(h.watchers[key]) == 0 {
+		delete(h.watchers, key)
 	}
 }
 

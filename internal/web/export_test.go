@@ -1,18 +1,25 @@
 package web
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/offprint/offprint"
+	"github.com/offprint/offprint/internal/signalr"
 )
 
 // A Hurry is how long a site waits in a test; zero is as long as ever.
-type Hurry struct{ Body, Pulse, Taken, Fresh, Again time.Duration }
+type Hurry struct {
+	Body, Pulse, Unhurried, Taken, Fresh, Again time.Duration
+	Hub                                         signalr.Config
+}
 
 // NewHurried makes a site in a hurry.
 func NewHurried(c Config, h Hurry) (*Site, error) {
 	t := usual()
-	for d, to := range map[*time.Duration]time.Duration{&t.body: h.Body, &t.pulse: h.Pulse, &t.taken: h.Taken, &t.fresh: h.Fresh, &t.again: h.Again} {
+	t.hub = h.Hub
+	t.hub.Linger = cmp.Or(t.hub.Linger, 500*time.Millisecond)
+	for d, to := range map[*time.Duration]time.Duration{&t.body: h.Body, &t.pulse: h.Pulse, &t.unhurried: h.Unhurried, &t.taken: h.Taken, &t.fresh: h.Fresh, &t.again: h.Again} {
 		if to > 0 {
 			*d = to
 		}

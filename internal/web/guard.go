@@ -43,11 +43,18 @@ func (f *fence) check(r *http.Request) error {
 	if byLink(r) && r.Header.Get("Origin") == "null" && r.Header.Get("Sec-Fetch-Site") == "" {
 		return nil
 	}
-	if strings.HasPrefix(r.URL.Path, "/v1/") {
+	if strings.EqualFold(r.Header.Get("Upgrade"), "websocket") { // what comes by one can be read by a page of any site
+		r = r.WithContext(r.Context())
+		r.Method = http.MethodPost
+	}
+	if forPrograms(r) {
 		return f.api.Check(r)
 	}
 	return f.page.Check(r)
 }
+
+// forPrograms tells whether the request's address is for programs, not for people.
+func forPrograms(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/v1/") || toHub(r) }
 
 // byLink tells whether the request's address is a link's: a secret.
 func byLink(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/d/") }
@@ -56,7 +63,7 @@ func byLink(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/d/") 
 func (s *Site) ServeHTTP(wire http.ResponseWriter, r *http.Request) {
 	w := s.begin(wire, r)
 	defer s.recover(w, r)
-	r, moved := s.routed(r)
+	r, moved := s.routed(withCredential(r))
 	allowed := s.allow(w, r) // also to read a refusal
 	if err := s.guard(r); err != nil {
 		s.turnAway(w, r, err)
@@ -142,6 +149,9 @@ func (s *Site) allow(w http.ResponseWriter, r *http.Request) bool {
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("X-Robots-Tag", "noindex, nofollow")
 	}
+	if toHub(r) {
+		h.Set("Referrer-Policy", "no-referrer") // its address may have held a credential
+	}
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	if len(s.Origins) == 0 {
 		return false
@@ -154,6 +164,9 @@ func (s *Site) allow(w http.ResponseWriter, r *http.Request) bool {
 	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
 	h.Set("Access-Control-Allow-Origin", origin)
 	h.Set("Access-Control-Expose-Headers", exposed)
+	if toHub(r) {
+		h.Set("Access-Control-Allow-Credentials", "true") // its clients send cookies, unless they are told not to
+	}
 	return true
 }
 
@@ -164,7 +177,7 @@ func preflight(w http.ResponseWriter, r *http.Request) (answered bool) {
 	}
 	h := w.Header()
 	h.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, PATCH, DELETE")
-	h.Set("Access-Control-Allow-Headers", "Authorization, X-API-Key, Content-Type, Idempotency-Key, If-Match, If-None-Match, If-Range, Range, Prefer, Last-Event-ID, Traceparent")
+	h.Set("Access-Control-Allow-Headers", "Authorization, X-API-Key, Content-Type, Idempotency-Key, If-Match, If-None-Match, If-Range, Range, Prefer, Last-Event-ID, Traceparent, X-Requested-With, X-SignalR-User-Agent")
 	h.Set("Access-Control-Max-Age", "600")
 	w.WriteHeader(http.StatusNoContent)
 	return true
@@ -230,10 +243,10 @@ func (s *Site) identify(r *http.Request) (offprint.Identity, error) {
 
 type askerKey struct{}
 
-// still is who sent the request, looked up again after a while: the credential
+// still is who sent a request with these headers, looked up again after a while: the credential
 // may have expired or been revoked meanwhile.
-func (s *Site) still(r *http.Request, was offprint.Identity) (offprint.Identity, error) {
-	who, err := s.identify(r)
+func (s *Site) still(ctx context.Context, h http.Header, was offprint.Identity) (offprint.Identity, error) {
+	who, err := s.Identity.Identify(ctx, h)
 	if err == nil && (who.User != was.User || who.Tenant != was.Tenant) {
 		err = offprint.Errorf(offprint.Unauthenticated, "This credential means somebody else now. Ask again.")
 	}

@@ -4,30 +4,45 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
 	"time"
 
 	"github.com/offprint/offprint"
+	"github.com/offprint/offprint/internal/desk"
+	"github.com/offprint/offprint/internal/signalr"
 )
 
 const (
 	overlap  = 10 * time.Second // clocks of several servers differ
 	lastHour = time.Hour
+	aWhile   = time.Minute // after the end of a run nudges may still come
 )
 
-// A stream is a server-sent event stream to one listener. It ends with the
+// A stream tells one listener of runs, by whatever way. It ends with the
 // credential that it was asked for with.
 type stream struct {
-	site *Site
-	w    http.ResponseWriter
-	r    *http.Request
-	wire *http.ResponseController
-	who  offprint.Identity
-	seen time.Time       // when who was looked up
-	said map[string]said // of each run that has not ended
-	late []string        // runs that are kept back
+	site   *Site
+	out    outlet
+	header func() http.Header // with the credential
+	watch  *desk.Watch
+	who    offprint.Identity
+	seen   time.Time       // when who was looked up
+	said   map[string]said // of each run that has not ended, or just now
+	late   []string        // runs that are kept back
+
+	// Where the listener may say something; else nothing of it is there.
+	calls   <-chan signalr.Call
+	answer  func(context.Context, signalr.Call) error
+	watched map[string]bool // runs that are others', which they asked to hear of
+}
+
+// An outlet is a way to a listener.
+type outlet interface {
+	run(id int64, run []byte) error // id is where the listener goes on when they come back
+	pulse() error                   // a sign of life
 }
 
 // said is what the listener knows of a run.
@@ -38,43 +53,17 @@ type said struct {
 	at       time.Time
 }
 
-// stream begins a stream; to whoever asks for its head only, it is nil.
-func (s *Site) stream(w http.ResponseWriter, r *http.Request, who offprint.Identity) *stream {
-	h := w.Header()
-	h.Set("Content-Type", "text/event-stream")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Accel-Buffering", "no") // nginx would keep events until it has enough of them
-	if r.Method == http.MethodHead {
-		return nil
-	}
-	return &stream{site: s, w: w, r: r, wire: http.NewResponseController(w), who: who, seen: time.Now()}
-}
-
-// present looks the listener up again, unless that was done just now.
-func (t *stream) present(just time.Duration) error {
-	if time.Since(t.seen) < just {
-		return nil
-	}
-	who, err := t.site.still(t.r, t.who)
-	if err != nil {
-		return err
-	}
-	t.who, t.seen = who, time.Now()
-	return nil
-}
-
-// write sends text or cuts the listener off.
-func (t *stream) write(text string) error {
-	if _, err := t.w.Write([]byte(text)); err != nil {
-		return err
-	}
-	if err := t.wire.Flush(); err != nil {
-		return err
-	}
-	err := t.wire.SetWriteDeadline(time.Time{}) // HTTP/2 would end an idle stream by it
-	if errors.Is(err, http.ErrNotSupported) {
-		return nil
-	}
+// present does something for a listener who was looked up just now, or is now.
+func (t *stream) present(ctx context.Context, just time.Duration, do func() error) (err error) {
+	aside(func() {
+		if time.Since(t.seen) >= just {
+			if t.who, err = t.site.still(ctx, t.header(), t.who); err != nil {
+				return
+			}
+			t.seen = time.Now()
+		}
+		err = do()
+	})
 	return err
 }
 
@@ -97,20 +86,59 @@ func (t *stream) tell(ctx context.Context, r *offprint.Run, id int64) (due time.
 		return 0, err
 	}
 	t.remember(r, now)
-	return 0, t.write("event: run\nid: " + strconv.FormatInt(id, 10) + "\ndata: " + string(data) + "\n\n")
+	return 0, t.out.run(id, data)
 }
 
-// remember keeps what the listener knows of a run that goes on; repeats of one
-// that has ended they drop, and a long stream would remember too many.
+// remember keeps what the listener knows of a run that goes on, and for a while
+// of one that has ended: a long stream would remember too many.
 func (t *stream) remember(r *offprint.Run, now time.Time) {
-	if r.State.Final() {
-		delete(t.said, r.ID)
-		return
-	}
 	if t.said == nil {
 		t.said = make(map[string]said)
 	}
+	if r.State.Final() {
+		maps.DeleteFunc(t.said, func(_ string, s said) bool { return s.state.Final() && now.Sub(s.at) > aWhile })
+	}
 	t.said[r.ID] = said{r.Revision, r.State, r.Phase, now}
+}
+
+// events are server-sent events, to somebody.
+type events struct {
+	w    http.ResponseWriter
+	wire *http.ResponseController
+}
+
+// stream begins a stream of events; to whoever asks for its head only, it is nil.
+func (s *Site) stream(w http.ResponseWriter, r *http.Request, who offprint.Identity, watch *desk.Watch) *stream {
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Accel-Buffering", "no") // nginx would keep events until it has enough of them
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	out := events{w, http.NewResponseController(w)}
+	return &stream{site: s, out: out, header: func() http.Header { return r.Header }, watch: watch, who: who, seen: time.Now()}
+}
+
+func (e events) run(id int64, run []byte) error {
+	return e.write("event: run\nid: " + strconv.FormatInt(id, 10) + "\ndata: " + string(run) + "\n\n")
+}
+
+func (e events) pulse() error { return e.write(":\n\n") }
+
+// write sends text or cuts the listener off.
+func (e events) write(text string) error {
+	if _, err := e.w.Write([]byte(text)); err != nil {
+		return err
+	}
+	if err := e.wire.Flush(); err != nil {
+		return err
+	}
+	err := e.wire.SetWriteDeadline(time.Time{}) // HTTP/2 would end an idle stream by it
+	if errors.Is(err, http.ErrNotSupported) {
+		return nil
+	}
+	return err
 }
 
 // events streams one run until it has ended.
@@ -139,11 +167,11 @@ func (s *Site) events(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.leave(who)
-	t := s.stream(w, r, who)
+	t := s.stream(w, r, who, watch)
 	if t == nil {
 		return
 	}
-	t.follow(ctx, watch.C, func() (time.Duration, bool, error) {
+	t.lost(ctx, t.follow(ctx, func() (time.Duration, bool, error) {
 		watch.Take()
 		run, err := s.Desk.Get(ctx, t.who, id)
 		if err != nil {
@@ -151,7 +179,7 @@ func (s *Site) events(w http.ResponseWriter, r *http.Request) {
 		}
 		due, err := t.tell(ctx, &run, run.Revision)
 		return due, run.State.Final(), err
-	})
+	}))
 }
 
 // allEvents streams all of the caller's runs, for as long as they listen.
@@ -178,34 +206,34 @@ func (s *Site) allEvents(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	t := s.stream(w, r, who)
+	t := s.stream(w, r, who, watch)
 	if t == nil {
 		return
 	}
-	aside(func() { err = t.catchUp(ctx, runs, now) })
-	if err != nil {
-		t.lost(ctx, err)
-		return
+	aside(func() { err = t.out.(events).write(": these are your runs\n\n") })
+	if err == nil {
+		err = t.all(ctx, runs, now)
 	}
-	t.follow(ctx, watch.C, func() (due time.Duration, done bool, err error) {
-		if ids := watch.Take(); len(ids)+len(t.late) > 0 {
+	t.lost(ctx, err)
+}
+
+// all tells of the listener's runs, first of those that have not ended or
+// changed while nobody listened, for as long as they listen.
+func (t *stream) all(ctx context.Context, runs []offprint.Run, now time.Time) (err error) {
+	aside(func() {
+		for i := 0; i < len(runs) && err == nil; i++ {
+			_, err = t.tell(ctx, &runs[i], now.UnixMicro())
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return t.follow(ctx, func() (due time.Duration, done bool, err error) {
+		if ids := t.watch.Take(); len(ids)+len(t.late) > 0 {
 			due, err = t.tellAll(ctx, ids)
 		}
 		return due, false, err
 	})
-}
-
-// catchUp tells of what has not ended, and of what changed while nobody listened.
-func (t *stream) catchUp(ctx context.Context, runs []offprint.Run, now time.Time) error {
-	if err := t.write(": these are your runs\n\n"); err != nil {
-		return err
-	}
-	for i := range runs {
-		if _, err := t.tell(ctx, &runs[i], now.UnixMicro()); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // since is from when on a listener wants to know: what it last heard, less
@@ -233,9 +261,15 @@ func (t *stream) tellAll(ctx context.Context, ids []string) (due time.Duration, 
 		if err != nil {
 			return 0, err
 		}
+		if !t.hears(&run) {
+			continue
+		}
 		wait, err := t.tell(ctx, &run, now)
 		if err != nil {
 			return 0, err
+		}
+		if run.State.Final() {
+			t.unwatch(id)
 		}
 		if wait > 0 {
 			t.late = append(t.late, id)
@@ -247,9 +281,25 @@ func (t *stream) tellAll(ctx context.Context, ids []string) (due time.Duration, 
 	return due, nil
 }
 
+// hears tells whether the run is the listener's own, or one that they watch.
+func (t *stream) hears(r *offprint.Run) bool { return theirs(t.who, r) || t.watched[r.ID] }
+
+func theirs(who offprint.Identity, r *offprint.Run) bool {
+	return r.Who.User == who.User && r.Who.Tenant == who.Tenant
+}
+
+// unwatch hears no more of a run, unless it is the listener's own.
+func (t *stream) unwatch(id string) {
+	if t.watched[id] {
+		t.watch.Not(id)
+		delete(t.watched, id)
+		delete(t.said, id)
+	}
+}
+
 // follow calls next at once, whenever nudged, and when it is due again, until
 // it is done, fails, or the listener or the server goes.
-func (t *stream) follow(ctx context.Context, nudged <-chan struct{}, next func() (due time.Duration, done bool, err error)) {
+func (t *stream) follow(ctx context.Context, next func() (due time.Duration, done bool, err error)) error {
 	alive := time.NewTimer(t.site.times.pulse)
 	defer alive.Stop()
 	late := time.NewTimer(time.Hour)
@@ -257,24 +307,18 @@ func (t *stream) follow(ctx context.Context, nudged <-chan struct{}, next func()
 	for {
 		var due time.Duration
 		var done bool
-		var err error
-		aside(func() {
-			if err = t.present(t.site.times.fresh); err == nil {
-				due, done, err = next()
-			}
+		err := t.present(ctx, t.site.times.fresh, func() (err error) {
+			due, done, err = next()
+			return err
 		})
-		if err != nil {
-			t.lost(ctx, err)
-			return
-		}
-		if done {
-			return
+		if err != nil || done {
+			return err
 		}
 		if due > 0 {
 			late.Reset(due)
 		}
-		if !t.wait(ctx, nudged, late.C, alive) {
-			return
+		if more, err := t.wait(ctx, late.C, alive); !more {
+			return err
 		}
 	}
 }
@@ -292,39 +336,33 @@ func aside(do func()) {
 	}
 }
 
-// wait is over when there is something to do; it is false when there never
+// wait is over when there is something to do; there is no more when there never
 // will be.
-func (t *stream) wait(ctx context.Context, nudged <-chan struct{}, late <-chan time.Time, alive *time.Timer) bool {
-	for {
+func (t *stream) wait(ctx context.Context, late <-chan time.Time, alive *time.Timer) (more bool, err error) {
+	for err == nil {
 		select {
-		case <-nudged:
-			return true
+		case <-t.watch.C:
+			return true, nil
 		case <-late:
-			return true
+			return true, nil
+		case call := <-t.calls:
+			err = t.present(ctx, t.site.times.fresh, func() error { return t.answer(ctx, call) })
 		case <-alive.C:
-			var err error
-			aside(func() {
-				if err = t.present(t.site.times.again); err == nil {
-					err = t.write(":\n\n")
-				}
-			})
-			if err != nil {
-				t.lost(ctx, err)
-				return false
-			}
+			err = t.present(ctx, t.site.times.again, t.out.pulse)
 			alive.Reset(t.site.times.pulse)
 		case <-t.site.closed:
-			return false
+			return false, nil
 		case <-ctx.Done():
-			return false
+			return false, nil
 		}
 	}
+	return false, err
 }
 
 // lost notes why a stream ended that should not have; a listener who left, or
 // whose credential or run has gone, is no such reason.
 func (t *stream) lost(ctx context.Context, err error) {
-	if code := offprint.CodeOf(err); ctx.Err() == nil && code != offprint.NotFound && code != offprint.Unauthenticated {
+	if code := offprint.CodeOf(err); err != nil && ctx.Err() == nil && code != offprint.NotFound && code != offprint.Unauthenticated {
 		t.site.Log.DebugContext(ctx, "event stream ended", "error", err)
 	}
 }

@@ -82,7 +82,7 @@ func operation[I, O any](s *Site, op huma.Operation, do func(ctx context.Context
 			out, err = do(ctx, a.Identity, in)
 		}
 		if err == nil && time.Since(a.since) > s.times.fresh {
-			_, err = s.still(a.request, a.Identity)
+			_, err = s.still(ctx, a.request.Header, a.Identity)
 		}
 		if err != nil {
 			return nil, s.refuse(ctx, a.request.Header, err)

@@ -179,7 +179,7 @@ func (s *Site) show(w http.ResponseWriter, status int, name, part string, data a
 func takesPage(r *http.Request) bool { return strings.Contains(r.Header.Get("Accept"), "text/html") }
 
 func asksForPage(r *http.Request) bool {
-	return takesPage(r) && !strings.HasPrefix(r.URL.Path, "/v1/")
+	return takesPage(r) && !forPrograms(r)
 }
 
 // failPage shows an error as a page.

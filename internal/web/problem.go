@@ -104,12 +104,18 @@ func shown(err error) *problem {
 	}
 }
 
+// audible is err, or that the ledger is silent.
+func audible(err error) error {
+	if desk.Silent(err) {
+		return offprint.Errorf(offprint.Busy, "Its own database does not answer at the moment. Nothing is lost: ask again.").Because(err)
+	}
+	return err
+}
+
 // refuse is err as the answer to a request. What is ours is logged here, and
 // nowhere else.
 func (s *Site) refuse(ctx context.Context, h http.Header, err error) *problem {
-	if desk.Silent(err) {
-		err = offprint.Errorf(offprint.Busy, "Its own database does not answer at the moment. Nothing is lost: ask again.").Because(err)
-	}
+	err = audible(err)
 	p := shown(err)
 	p.TraceID = cmp.Or(p.TraceID, traceID(h))
 	p.header = http.Header{"Cache-Control": {"no-store"}}

@@ -47,6 +47,10 @@ func (s *Site) routes() error {
 	// Word of it
 	s.plain(streams(get("/v1/runs/{id}/events", "Stream a run", 200, 204), "the run's revision."), s.events)
 	s.plain(streams(get("/v1/events", "Stream my runs", 200), "a time in microseconds."), s.allEvents)
+	s.mux.HandleFunc("POST /hubs/runs/negotiate", s.negotiate)
+	s.mux.HandleFunc("GET /hubs/runs", s.listen)
+	s.mux.HandleFunc("POST /hubs/runs", s.receive)
+	s.mux.HandleFunc("DELETE /hubs/runs", s.hangUp)
 	operation(s, get("/v1/runs/{id}/notices", "List notices"), s.notices)
 	operation(s, post("/v1/runs/{id}/notices/{notice}/replay", "Send a notice again"), s.replayNotice)
 	operation(s, get("/v1/me", "Who I am"), s.me)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/offprint/offprint/internal/desk"
 	"github.com/offprint/offprint/internal/identity"
+	"github.com/offprint/offprint/internal/signalr"
 )
 
 // Config is what a site is made of. Desk and Identity must be set.
@@ -42,6 +43,7 @@ type Site struct {
 	pages  *pages
 	api    *document
 	crowd  crowd
+	hub    *signalr.Hub
 
 	guesses guesses
 
@@ -57,6 +59,7 @@ type times struct {
 	taken     time.Duration // without a piece of the answer taken: then the connection is lost
 	fresh     time.Duration // since somebody was looked up: so long they are told things
 	again     time.Duration // since a listener was looked up who is told nothing: then they are looked up again
+	hub       signalr.Config
 }
 
 func usual() times {
@@ -70,7 +73,7 @@ func build(c Config, t times) (*Site, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Site{Config: c, times: t, mux: http.NewServeMux(), crowd: newCrowd(), closed: make(chan struct{})}
+	s := &Site{Config: c, times: t, mux: http.NewServeMux(), crowd: newCrowd(), hub: signalr.New(t.hub), closed: make(chan struct{})}
 	if c.BaseURL != nil {
 		s.prefix = strings.TrimRight(cleaned(c.BaseURL.EscapedPath()), "/")
 	}
@@ -88,8 +91,14 @@ func build(c Config, t times) (*Site, error) {
 }
 
 // Close ends the live streams and whatever waits for a change, so that
-// [http.Server.Shutdown] need not wait for them, and takes no more runs.
-func (s *Site) Close() { s.closing.Do(func() { close(s.closed) }) }
+// [http.Server.Shutdown] need not wait for them, and takes no more runs. It
+// waits for connections that are no requests any more.
+func (s *Site) Close() {
+	s.closing.Do(func() {
+		close(s.closed)
+		s.hub.Close()
+	})
+}
 
 func (s *Site) isClosed() bool {
 	select {
