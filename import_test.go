@@ -13,7 +13,7 @@ const module = "github.com/offprint/offprint"
 // which of the outside things that have one address.
 var arrows = map[string]string{
 	".":                     "",
-	"source":                ". internal/yaml sql http",
+	"source":                ". internal/internet internal/yaml sql http",
 	"examples":              "",
 	"server":                ". examples source internal/yaml internal/blob internal/demo internal/desk internal/format/csv internal/format/jsonl internal/format/pdf internal/format/xlsx internal/identity internal/ledger internal/web http yaml prometheus",
 	"cmd/offprint":          ". server source",
@@ -27,6 +27,7 @@ var arrows = map[string]string{
 	"internal/format/pdf":   ". internal/format/look",
 	"internal/format/xlsx":  ". internal/format/look",
 	"internal/identity":     ". jose http",
+	"internal/internet":     "",
 	"internal/ledger":       ". sql river",
 	"internal/celltest":     ". examples internal/demo source",
 	"internal/azuretest":    "internal/daemon store",

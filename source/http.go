@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/offprint/offprint"
+	"github.com/offprint/offprint/internal/internet"
 )
 
 // A service answers rows over HTTP: NDJSON, a JSON array of objects, or CSV.
@@ -59,7 +60,7 @@ func openService(c Config, zone *time.Location) (*service, error) {
 	}
 	h.dialer = &net.Dialer{Timeout: dialTimeout}
 	if !c.AllowPrivate {
-		h.dialer.Control = publicOnly
+		h.dialer.Control = internet.Only
 	}
 	h.client = &http.Client{
 		Transport: &http.Transport{ // without Proxy: what the environment says is for others
@@ -186,7 +187,7 @@ func (r *serviceReading) describe(st *statement) ([]offprint.Column, error) {
 		port = r.base.Scheme
 	}
 	conn, err := dial(ctx, "tcp", net.JoinHostPort(r.base.Hostname(), port))
-	if errors.Is(err, errPrivate) {
+	if errors.Is(err, internet.ErrPrivate) {
 		return nil, unreached(err)
 	}
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/offprint/offprint"
+	"github.com/offprint/offprint/internal/internet"
 )
 
 // A serviceError is what a service answered instead of rows, or that it did
@@ -139,7 +140,7 @@ func unreached(err error) error {
 	if errors.As(err, &asked) {
 		err = asked.Err
 	}
-	if errors.Is(err, errPrivate) {
+	if errors.Is(err, internet.ErrPrivate) {
 		return &serviceError{
 			code: offprint.PermissionDenied, cause: err,
 			text: "The address of the service is not one of the public internet. If it is meant to be, write allow_private: true for the source in the configuration.",
