@@ -1,6 +1,9 @@
 package offprint
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // An Event is what becomes of a run that others may want to hear of.
 type Event string
@@ -9,7 +12,11 @@ const (
 	RunSucceeded Event = "run.succeeded" // its file may be fetched
 	RunFailed    Event = "run.failed"    // for good
 	RunCanceled  Event = "run.canceled"
+	RunExpiring  Event = "run.expiring" // its file goes soon
 )
+
+// Ping is of no run: somebody tries an address.
+const Ping Event = "test.ping"
 
 // Ends are the events of which every run has one in the end.
 var Ends = []Event{RunSucceeded, RunFailed, RunCanceled}
@@ -26,7 +33,8 @@ type Notifier interface {
 	// why they may not, in a sentence for them.
 	Admit(ctx context.Context, who Identity, address string) (Addressee, error)
 	// Notify sends one notice. An error whose code [Code.Decide]s for another try
-	// is tried again; a notice of the same ID is the same notice.
+	// is tried again, and so is a [Later], when it says; a notice of the same ID
+	// is the same notice.
 	Notify(ctx context.Context, n Notice) error
 }
 
@@ -35,5 +43,17 @@ type Notice struct {
 	ID      string
 	Event   Event
 	Address string
-	Run     *Run
+	Run     *Run      // nil: of a [Ping]
+	At      time.Time // when it happened
+	Try     int       // of sending it: 1, 2, …
 }
+
+// A Later is an error of [Notifier.Notify] that says itself when the notice is
+// tried again: its code and give_up no longer count.
+type Later struct {
+	Err error
+	In  time.Duration
+}
+
+func (l *Later) Error() string { return l.Err.Error() }
+func (l *Later) Unwrap() error { return l.Err }

@@ -247,7 +247,7 @@ func (l *Ledger) deleteRecords(ctx context.Context, tx *sql.Tx, r *record) error
 	if err := deleteLabels(ctx, tx, r.ID, r.Metadata); err != nil {
 		return err
 	}
-	if err := l.deleteNotices(ctx, tx, r.ID); err != nil {
+	if err := l.deleteNotices(ctx, tx, `run = $1`, r.ID); err != nil {
 		return err
 	}
 	for _, table := range []string{"links WHERE run", "downloads WHERE run", "runs WHERE id"} {

@@ -32,6 +32,7 @@ func (l *Ledger) Check(ctx context.Context) error {
 		{"waits for its source to answer and is not held, or for ever", `id`, `runs WHERE held_until > 0 AND (held_for = '' OR retry_until = 0)`},
 		{"has a notice of another end, or before its end", `r.id`, `notices n JOIN runs r ON r.id = n.run WHERE r.finished = 0 OR n.event <> 'run.' || r.state`},
 		{"has a notice that waits without a live ticket", `n.run`, `notices n LEFT JOIN ` + live + ` j ON j.id = n.ticket WHERE n.state = 'waiting' AND j.id IS NULL`},
+		{"has a notice that is held and has a ticket", `run`, `notices WHERE state = 'held' AND ticket <> 0`},
 		{"has a link that was used more often than it may be", `run`, `links WHERE most > 0 AND uses > most`},
 		{"has a link and no record", `l.run`, `links l LEFT JOIN runs r ON r.id = l.run WHERE r.id IS NULL`},
 		{"has no definition", `r.id`, `runs r LEFT JOIN definitions d ON d.report = r.report AND d.version = r.version WHERE d.report IS NULL`},

@@ -103,6 +103,7 @@ func TestALedgerOfTheFirstReleaseGoesOn(t *testing.T) {
 		`DROP INDEX runs_made`, `DROP INDEX runs_ready`, `DROP TABLE sources`, `ALTER TABLE runs DROP COLUMN made_as`, `ALTER TABLE runs DROP COLUMN reads`,
 		`ALTER TABLE runs DROP COLUMN pace`, `ALTER TABLE running DROP COLUMN due`, `ALTER TABLE running DROP COLUMN rest`,
 		`ALTER TABLE running DROP COLUMN probes`,
+		`DROP TABLE webhooks`, `DROP INDEX notices_by_address`, `DROP INDEX notices_held`, `ALTER TABLE notices DROP COLUMN status`,
 		`DROP TABLE links`, `ALTER TABLE downloads DROP COLUMN link`,
 		`DELETE FROM migrations WHERE version > 1`,
 	} {

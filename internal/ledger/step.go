@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -15,10 +16,11 @@ import (
 )
 
 // The queues. They are apart so that four hour-long reports never hold up a
-// mail.
+// mail, nor do webhooks that do not answer.
 const (
 	makeQueue = "make"
 	tellQueue = "tell"
+	hookQueue = "hook"
 )
 
 // A makeTicket says: somebody please make this run, if this is still its epoch.
@@ -43,11 +45,25 @@ func (t makeTicket) opts(from time.Time) *river.InsertOpts {
 type tellTicket struct {
 	Notice  string `json:"notice"`
 	Attempt int64  `json:"attempt"`
+	Address string `json:"address,omitempty"` // whose gate it has to pass, if it has one
 }
 
 func (tellTicket) Kind() string { return tellQueue }
 
-func (tellTicket) opts(from time.Time) *river.InsertOpts { return ticketOpts(tellQueue, from) }
+func (t tellTicket) opts(from time.Time) *river.InsertOpts {
+	if t.Address != "" {
+		return ticketOpts(hookQueue, from)
+	}
+	return ticketOpts(tellQueue, from)
+}
+
+// ticketOf is the right to an attempt at a notice to the address.
+func ticketOf(notice string, attempt int64, address string) tellTicket {
+	if !strings.HasPrefix(address, "webhook:") {
+		address = ""
+	}
+	return tellTicket{notice, attempt, address}
+}
 
 // ticketOpts are those of a ticket that is good from then on; the zero time is
 // now. River's own retries are never used.
@@ -246,14 +262,18 @@ func toldOf(r *offprint.Run, event offprint.Event) []string {
 }
 
 func (l *Ledger) writeNotice(ctx context.Context, tx *sql.Tx, r *offprint.Run, event offprint.Event, address string) error {
+	return l.insertNotice(ctx, tx, notice{Notice: offprint.Notice{ID: newID("ntc_"), Event: event, Address: address}, runID: r.ID})
+}
+
+func (l *Ledger) insertNotice(ctx context.Context, tx *sql.Tx, n notice) error {
 	now := l.now()
-	ticket := tellTicket{newID("ntc_"), 1}
+	ticket := ticketOf(n.ID, 1, n.Address)
 	inserted, err := l.queue.InsertTx(ctx, tx, ticket, ticket.opts(time.Time{}))
 	if err != nil {
 		return err
 	}
 	_, err = tx.ExecContext(ctx, `INSERT INTO notices (id, run, event, address, state, attempt, ticket, created, give_up) VALUES ($1, $2, $3, $4, 'waiting', 1, $5, $6, $7)`,
-		ticket.Notice, r.ID, event, address, inserted.Job.ID, stamp(now), stamp(now.Add(l.o.GiveUp)))
+		n.ID, n.runID, n.Event, n.Address, inserted.Job.ID, stamp(now), stamp(now.Add(l.o.GiveUp)))
 	return err
 }
 

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -30,7 +31,6 @@ type notice struct {
 	runID   string
 	attempt int64
 	ticket  int64
-	tries   int
 	giveUp  time.Time
 	answer  string
 }
@@ -41,6 +41,16 @@ func (t *teller) Work(ctx context.Context, job *river.Job[tellTicket]) error {
 	if err := w.fail("tell: fetched"); err != nil {
 		return err
 	}
+	if !w.gates.enter(job.Args.Address) {
+		return w.holdNotice(ctx, job)
+	}
+	err := w.tellOf(ctx, job)
+	return errors.Join(err, w.callNext(context.WithoutCancel(ctx), job.Args.Address))
+}
+
+func (w *work) tellOf(ctx context.Context, job *river.Job[tellTicket]) error {
+	leave := sync.OnceFunc(func() { w.gates.leave(job.Args.Address) })
+	defer leave()
 	n, err := w.claim(ctx, job.Args)
 	if errors.Is(err, errNotOurs) {
 		return nil
@@ -50,17 +60,20 @@ func (t *teller) Work(ctx context.Context, job *river.Job[tellTicket]) error {
 	}
 	w.keepTelling(job.Args)
 	defer w.dropTelling(job.Args)
-	run, err := w.inside(ctx, n.runID)
-	if errors.Is(err, errNoRun) {
-		return nil
+	if n.Event != offprint.Ping {
+		run, err := w.inside(ctx, n.runID)
+		if errors.Is(err, errNoRun) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		n.Run = &run.Run
 	}
-	if err != nil {
-		return err
-	}
-	n.Run = &run.Run
 	said := w.tell(ctx, n)
+	leave()
 	if said != nil {
-		w.o.Log.WarnContext(ctx, "a notice was not delivered", "run", run.ID, "notice", n.ID, "try", n.tries, "err", said)
+		w.o.Log.WarnContext(ctx, "a notice was not delivered", "run", n.runID, "notice", n.ID, "try", n.Try, "err", said)
 	}
 	return w.told(context.WithoutCancel(ctx), job, n, said)
 }
@@ -84,15 +97,15 @@ func (w *work) claim(ctx context.Context, t tellTicket) (n notice, err error) {
 	n = notice{attempt: t.Attempt, Notice: offprint.Notice{ID: t.Notice}}
 	over := false
 	err = w.step(ctx, "claim a notice", func(ctx context.Context, tx *sql.Tx) error {
-		var giveUp int64
+		var giveUp, created, planned int64
 		err := tx.QueryRowContext(ctx, `UPDATE notices SET state = 'telling', tries = tries + 1, lease_until = `+w.clock+` + $1
-			WHERE id = $2 AND attempt = $3 AND state = 'waiting' RETURNING run, event, address, tries, give_up`,
-			w.o.Lease.Microseconds(), n.ID, n.attempt).Scan(&n.runID, &n.Event, &n.Address, &n.tries, &giveUp)
-		n.giveUp = at(giveUp)
+			WHERE id = $2 AND attempt = $3 AND state = 'waiting' RETURNING run, event, address, tries, give_up, created, next_attempt`,
+			w.o.Lease.Microseconds(), n.ID, n.attempt).Scan(&n.runID, &n.Event, &n.Address, &n.Try, &giveUp, &created, &planned)
+		n.giveUp, n.At = at(giveUp), at(created)
 		if errors.Is(err, sql.ErrNoRows) {
 			return errNotOurs
 		}
-		if over = n.tries > 1 && !w.now().Before(n.giveUp); err != nil || !over {
+		if over = n.Try > 1 && planned == 0 && !w.now().Before(n.giveUp); err != nil || !over {
 			return err
 		}
 		return settleNotice(ctx, tx, n, `state = 'failed', next_attempt = $3`, 0)
@@ -178,12 +191,16 @@ func (w *work) nextTry(n notice, said error) (next time.Time, again bool) {
 	if said == nil {
 		return next, false
 	}
-	next = w.in(w.backoff(n.tries))
+	var later *offprint.Later
+	if errors.As(said, &later) {
+		return w.in(later.In), true
+	}
+	next = w.in(w.backoff(n.Try))
 	switch offprint.CodeOf(said).Decide() {
 	case offprint.Again:
 		return next, next.Before(n.giveUp) && w.now().Before(n.giveUp)
 	case offprint.Attempts:
-		return next, n.tries < mostUncounted
+		return next, n.Try < mostUncounted
 	}
 	return next, false
 }
@@ -206,12 +223,12 @@ func answerOf(err error) string {
 // retellAt gives a notice its next attempt, if its state is as the condition
 // says.
 func (l *Ledger) retellAt(ctx context.Context, tx *sql.Tx, n notice, condition string, from time.Time, answer string) error {
-	ticket := tellTicket{n.ID, n.attempt + 1}
+	ticket := ticketOf(n.ID, n.attempt+1, n.Address)
 	inserted, err := l.queue.InsertTx(ctx, tx, ticket, ticket.opts(from))
 	if err != nil {
 		return err
 	}
-	happened, err := exec(ctx, tx, `UPDATE notices SET state = 'waiting', attempt = attempt + 1, ticket = $1, next_attempt = $2, last_answer = $3, lease_until = 0
+	happened, err := exec(ctx, tx, `UPDATE notices SET state = 'waiting', attempt = attempt + 1, ticket = $1, next_attempt = CASE WHEN state = 'held' THEN next_attempt ELSE $2 END, last_answer = $3, lease_until = 0
 		WHERE id = $4 AND attempt = $5 AND (`+condition+`)`, inserted.Job.ID, stamp(from), answer, n.ID, n.attempt)
 	if err == nil && !happened {
 		err = errNotOurs
@@ -219,12 +236,17 @@ func (l *Ledger) retellAt(ctx context.Context, tx *sql.Tx, n notice, condition s
 	return err
 }
 
-// retell gives another ticket to the notices whose teller is gone. What it
-// believes lost it renews first, if it is this process's own.
+// findLost begins a look for notices that nobody sends any more.
+const findLost = `SELECT n.id, n.attempt, n.ticket, n.address, n.last_answer FROM notices n `
+
+// retell gives another ticket to the notices whose teller is gone, and of those
+// that are held for too long to the first to each address. What it believes
+// lost it renews first, if it is this process's own.
 func (r *reaper) retell(ctx context.Context) error {
 	var lost []notice
-	err := each(ctx, r.inner, `SELECT n.id, n.attempt, n.ticket, n.last_answer FROM notices n LEFT JOIN river_job j ON j.id = n.ticket AND j.state NOT IN ('completed', 'cancelled', 'discarded')
-		WHERE n.state IN ('waiting', 'telling') AND (n.state = 'waiting' AND j.id IS NULL OR n.state = 'telling' AND n.`+r.lapsed()+`) LIMIT $1`, []any{mostReaped}, func(rows *sql.Rows) error {
+	err := each(ctx, r.inner, findLost+`LEFT JOIN river_job j ON j.id = n.ticket AND j.state NOT IN ('completed', 'cancelled', 'discarded')
+		WHERE n.state IN ('waiting', 'telling') AND (n.state = 'waiting' AND j.id IS NULL OR n.state = 'telling' AND n.`+r.lapsed()+`)
+		UNION ALL `+findLost+`WHERE n.id IN (SELECT min(id) FROM notices WHERE state = 'held' AND `+r.lapsed()+` GROUP BY address) LIMIT $1`, []any{mostReaped}, func(rows *sql.Rows) error {
 		n, err := scanLost(rows)
 		lost = append(lost, n)
 		return err
@@ -249,7 +271,7 @@ func (r *reaper) retell(ctx context.Context) error {
 // come back. It takes the notice first and its ticket then, as every step does.
 func (r *reaper) retellOne(ctx context.Context, n notice) error {
 	return r.tx(ctx, "retell", func(tx *sql.Tx) error {
-		err := r.retellAt(ctx, tx, n, `state = 'waiting' OR state = 'telling' AND `+r.lapsed(), time.Time{}, n.answer)
+		err := r.retellAt(ctx, tx, n, `state = 'waiting' OR state IN ('telling', 'held') AND `+r.lapsed(), time.Time{}, n.answer)
 		if err != nil {
 			return err
 		}
@@ -258,7 +280,7 @@ func (r *reaper) retellOne(ctx context.Context, n notice) error {
 }
 
 func scanLost(rows *sql.Rows) (n notice, err error) {
-	err = rows.Scan(&n.ID, &n.attempt, &n.ticket, &n.answer)
+	err = rows.Scan(&n.ID, &n.attempt, &n.ticket, &n.Address, &n.answer)
 	return n, err
 }
 
@@ -267,8 +289,8 @@ func scanLost(rows *sql.Rows) (n notice, err error) {
 func (r *reaper) unclaimed(ctx context.Context) (late []notice, err error) {
 	now := time.Now()
 	seen := map[int64]time.Time{}
-	err = each(ctx, r.inner, `SELECT n.id, n.attempt, n.ticket, n.last_answer FROM river_job j JOIN notices n ON n.id = j.args ->> 'notice'
-		WHERE j.state = 'running' AND j.queue = 'tell' AND n.state = 'waiting' AND n.ticket = j.id`, nil, func(rows *sql.Rows) error {
+	err = each(ctx, r.inner, findLost+`JOIN river_job j ON n.id = j.args ->> 'notice'
+		WHERE j.state = 'running' AND j.queue IN ('tell', 'hook') AND n.state = 'waiting' AND n.ticket = j.id`, nil, func(rows *sql.Rows) error {
 		n, err := scanLost(rows)
 		since, known := r.seenTell[n.ticket]
 		if !known {
@@ -286,10 +308,10 @@ func (r *reaper) unclaimed(ctx context.Context) (late []notice, err error) {
 	return late, nil
 }
 
-// deleteNotices deletes a run's notices, and makes the tickets of those still
-// open worthless.
-func (l *Ledger) deleteNotices(ctx context.Context, tx *sql.Tx, run string) error {
-	rows, err := tx.QueryContext(ctx, `DELETE FROM notices WHERE run = $1 RETURNING state, ticket`, run)
+// deleteNotices deletes the notices of which the condition on $1 holds, and
+// makes the tickets of those still open worthless.
+func (l *Ledger) deleteNotices(ctx context.Context, tx *sql.Tx, condition, arg string) error {
+	rows, err := tx.QueryContext(ctx, `DELETE FROM notices WHERE `+condition+` RETURNING state, ticket`, arg)
 	if err != nil {
 		return fmt.Errorf("delete the notices: %w", err)
 	}
@@ -313,48 +335,63 @@ func (l *Ledger) deleteNotices(ctx context.Context, tx *sql.Tx, run string) erro
 // A NoticeRecord is what became of a notice.
 type NoticeRecord struct {
 	ID          string
+	Run         string // of a ping, its own id
 	Event       offprint.Event
 	Address     string
 	State       string // waiting, telling, delivered, failed
 	Attempts    int
+	Status      int    // what a webhook answered to the last try; 0: nothing
 	LastAnswer  string // what was said to the last try that failed
 	Created     time.Time
 	Delivered   time.Time
 	NextAttempt time.Time // while waiting for another try
 }
 
+const findNotice = `SELECT id, run, event, address, CASE WHEN state = 'held' THEN 'waiting' ELSE state END, tries, status, last_answer, created, delivered, next_attempt FROM notices `
+
+func scanNotice(row interface{ Scan(...any) error }) (n NoticeRecord, err error) {
+	var created, delivered, next int64
+	err = row.Scan(&n.ID, &n.Run, &n.Event, &n.Address, &n.State, &n.Attempts, &n.Status, &n.LastAnswer, &created, &delivered, &next)
+	n.Created, n.Delivered, n.NextAttempt = at(created), at(delivered), at(next)
+	return n, err
+}
+
+func (l *Ledger) listNotices(ctx context.Context, text string, args ...any) (all []NoticeRecord, err error) {
+	err = each(ctx, l.reader, findNotice+text, args, func(rows *sql.Rows) error {
+		n, err := scanNotice(rows)
+		all = append(all, n)
+		return err
+	})
+	return all, err
+}
+
 // Notices are the run's notices, by event and address.
 func (l *Ledger) Notices(ctx context.Context, run string) ([]NoticeRecord, error) {
-	var all []NoticeRecord
-	err := each(ctx, l.reader, `SELECT id, event, address, state, tries, last_answer, created, delivered, next_attempt FROM notices WHERE run = $1 ORDER BY event, address`,
-		[]any{run}, func(rows *sql.Rows) error {
-			var n NoticeRecord
-			var created, delivered, next int64
-			err := rows.Scan(&n.ID, &n.Event, &n.Address, &n.State, &n.Attempts, &n.LastAnswer, &created, &delivered, &next)
-			n.Created, n.Delivered, n.NextAttempt = at(created), at(delivered), at(next)
-			all = append(all, n)
-			return err
-		})
+	all, err := l.listNotices(ctx, `WHERE run = $1 ORDER BY event, address`, run)
 	if err != nil {
 		return nil, fmt.Errorf("list the notices of %s: %w", run, err)
 	}
 	return all, nil
 }
 
-// ReplayNotice sends a notice once more, now, under its old id. One that is
-// on its way already stays there.
+// ReplayNotice sends one of the run's notices once more, now, under its old id.
+// One that is on its way already stays there.
 func (l *Ledger) ReplayNotice(ctx context.Context, run, id string) error {
+	return l.replayNotice(ctx, id, `run = $2`, run)
+}
+
+func (l *Ledger) replayNotice(ctx context.Context, id, condition string, arg any) error {
 	return l.tx(ctx, "replay a notice", func(tx *sql.Tx) error {
 		n := notice{Notice: offprint.Notice{ID: id}}
 		var state string
-		err := tx.QueryRowContext(ctx, `SELECT attempt, state FROM notices WHERE id = $1 AND run = $2`, id, run).Scan(&n.attempt, &state)
+		err := tx.QueryRowContext(ctx, `SELECT attempt, state, address FROM notices WHERE id = $1 AND `+condition, id, arg).Scan(&n.attempt, &state, &n.Address)
 		if errors.Is(err, sql.ErrNoRows) {
 			return offprint.Errorf(offprint.NotFound, "There is no such notice.")
 		}
-		if err != nil || state == "waiting" || state == "telling" {
+		if err != nil || state == "waiting" || state == "telling" || state == "held" {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `UPDATE notices SET tries = 0, delivered = 0, give_up = $1 WHERE id = $2 AND attempt = $3`,
+		if _, err := tx.ExecContext(ctx, `UPDATE notices SET tries = 0, status = 0, delivered = 0, give_up = $1 WHERE id = $2 AND attempt = $3`,
 			stamp(l.now().Add(l.o.GiveUp)), id, n.attempt); err != nil {
 			return err
 		}

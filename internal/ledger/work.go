@@ -26,6 +26,7 @@ var (
 type Workers struct {
 	Slots     int           // runs made at once; 0: none, but this process still reaps and tells
 	TellSlots int           // notices sent at once; default 4
+	HookSlots int           // of those to webhooks; default 64
 	Drain     time.Duration // how long Work waits for what is being made once ctx has ended; default 25 s
 
 	// Make makes the run's file. It is called on a goroutine of its own, which
@@ -107,6 +108,7 @@ type work struct {
 	Workers
 	client *river.Client[*sql.Tx]
 	turn   turn
+	gates  *gates
 	name   string
 
 	mu       sync.Mutex
@@ -120,9 +122,12 @@ type work struct {
 // them, waits Drain for those at hand, puts back in the queue what is not
 // done by then, and returns when all are back.
 func (l *Ledger) Work(ctx context.Context, o Workers) error {
-	w := &work{Ledger: l, Workers: o, name: newID(""), held: map[makeTicket]*Job{}, telling: map[tellTicket]struct{}{}}
+	w := &work{Ledger: l, Workers: o, gates: newGates(), name: newID(""), held: map[makeTicket]*Job{}, telling: map[tellTicket]struct{}{}}
 	if w.TellSlots <= 0 {
 		w.TellSlots = 4
+	}
+	if w.HookSlots <= 0 {
+		w.HookSlots = 64
 	}
 	if w.Drain <= 0 {
 		w.Drain = 25 * time.Second
@@ -176,6 +181,9 @@ func (w *work) attend(ctx context.Context) error {
 		return err
 	}
 	err := w.client.Queues().Add(tellQueue, river.QueueConfig{MaxWorkers: w.TellSlots})
+	if err == nil {
+		err = w.client.Queues().Add(hookQueue, river.QueueConfig{MaxWorkers: w.HookSlots})
+	}
 	if err == nil && w.Slots > 0 {
 		err = w.client.Queues().Add(makeQueue, river.QueueConfig{MaxWorkers: w.Slots})
 	}
@@ -202,7 +210,7 @@ func (w *work) drain(ctx context.Context) error {
 	if w.Slots > 0 {
 		err = w.remove(limit, makeQueue)
 	}
-	if err := errors.Join(err, w.remove(limit, tellQueue)); err != nil {
+	if err := errors.Join(err, w.remove(limit, hookQueue), w.remove(limit, tellQueue)); err != nil {
 		w.o.Log.ErrorContext(ctx, "some work did not end in time; the reaper will find it", "err", err)
 	}
 	stop, cancel := context.WithTimeout(ctx, stepLimit)
