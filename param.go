@@ -44,6 +44,8 @@ type Parameter struct {
 	Follows  []string // the parameters whose values the choices depend on
 	Min, Max string   // of numbers, dates, datetimes and periods, as a Default; of a text its length
 	Pattern  string   // a regular expression (RE2) that all of a text must match
+
+	Sensitive bool // its value stands in no message about the run
 }
 
 // An Option is one choice. Its value is written as for [Parameter.Default].

@@ -153,7 +153,7 @@ parameters:
     optional: true
     help: Where it went
     options: [EU, {value: US, label: {en: America}}]
-  ids: {type: int, many: true, min: 1, max: 9, default: [3, 4]}
+  ids: {type: int, many: true, min: 1, max: 9, default: [3, 4], sensitive: true}
   day: {type: date, min: "-30d", max: today, label: {en: Day, de: Tag}, help: {en: Any, de: Irgendeiner}, optional: true}
 formats: [xlsx, csv]
 columns:
@@ -186,6 +186,7 @@ SELECT amount, cur FROM orders WHERE day >= :period.start [[ AND region = :regio
 		{"an option", r.Parameters[1].Options[1].Label.In("fr"), "America"},
 		{"a list", r.Parameters[2].Many, true},
 		{"the default of a list", r.Parameters[2].Default, "3\n4"},
+		{"what no message says", r.Parameters[2].Sensitive && !r.Parameters[1].Sensitive, true},
 		{"a label", r.Parameters[3].LabelIn("de-CH"), "Tag"},
 		{"help", r.Parameters[3].Help.In("en-GB"), "Any"},
 		{"a bound in a word", r.Parameters[3].Min, "-30d"},

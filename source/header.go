@@ -265,9 +265,10 @@ func (h *header) parameter(e yaml.Entry) (p offprint.Parameter, asked *choices) 
 				h.Wrong(e.At, whatOptionsAre)
 			}
 		},
-		"min":     h.Text(&p.Min),
-		"max":     h.Text(&p.Max),
-		"pattern": h.Text(&p.Pattern),
+		"min":       h.Text(&p.Min),
+		"max":       h.Text(&p.Max),
+		"pattern":   h.Text(&p.Pattern),
+		"sensitive": h.Yes(&p.Sensitive),
 	})
 	p.Type = offprint.ParamType(kind)
 	if asked != nil {

@@ -96,16 +96,17 @@ func pdfSchema() *yaml.Schema {
 
 func parameterSchema() *yaml.Schema {
 	return yaml.ObjectSchema(map[string]*yaml.Schema{
-		"type":     yaml.ChoiceSchema(texts(offprint.ParamTypes)...).About("A period is two days, of which the query uses :name.start and :name.end, the day after the last."),
-		"label":    yaml.WordsSchema().About("What stands before the field.").Such("Region"),
-		"help":     yaml.WordsSchema().About("A sentence below the field."),
-		"default":  yaml.ListSchema(yaml.TextSchema(), 1).About("The value, or a word such as last_30_days, where nothing else is said; of many a list.").Such("last_30_days", "EU"),
-		"optional": yaml.YesSchema().About("It may be left out; what stands in [[ ]] with it falls away then."),
-		"many":     yaml.YesSchema().About("It is a list, for IN (:name)."),
-		"options":  optionsSchema(),
-		"min":      yaml.TextSchema().About("The least value, the first day, or the length of a text."),
-		"max":      yaml.TextSchema().About("The greatest value, the last day, or the length of a text."),
-		"pattern":  yaml.TextSchema().About("A regular expression (RE2) that all of a text must match.").Such("[A-Z]{2}[0-9]+"),
+		"type":      yaml.ChoiceSchema(texts(offprint.ParamTypes)...).About("A period is two days, of which the query uses :name.start and :name.end, the day after the last."),
+		"label":     yaml.WordsSchema().About("What stands before the field.").Such("Region"),
+		"help":      yaml.WordsSchema().About("A sentence below the field."),
+		"default":   yaml.ListSchema(yaml.TextSchema(), 1).About("The value, or a word such as last_30_days, where nothing else is said; of many a list.").Such("last_30_days", "EU"),
+		"optional":  yaml.YesSchema().About("It may be left out; what stands in [[ ]] with it falls away then."),
+		"many":      yaml.YesSchema().About("It is a list, for IN (:name)."),
+		"options":   optionsSchema(),
+		"min":       yaml.TextSchema().About("The least value, the first day, or the length of a text."),
+		"max":       yaml.TextSchema().About("The greatest value, the last day, or the length of a text."),
+		"pattern":   yaml.TextSchema().About("A regular expression (RE2) that all of a text must match.").Such("[A-Z]{2}[0-9]+"),
+		"sensitive": yaml.YesSchema().About("Its value stands in no message about the run."),
 	}, "type")
 }
 
