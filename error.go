@@ -23,6 +23,12 @@ const (
 	TooLarge           Code = "too_large"           // more bytes than a file may have
 )
 
+// What became of a notice.
+const (
+	Unreachable   Code = "unreachable"   // whoever delivers it did not take it now; tried again until give_up
+	Undeliverable Code = "undeliverable" // it was refused for good
+)
+
 // Why a request was refused.
 const (
 	Unreadable      Code = "unreadable"      // not JSON, or a header or a query that cannot be read
@@ -120,7 +126,7 @@ const (
 // Decide says what follows an attempt that failed with this code.
 func (c Code) Decide() Decision {
 	switch c {
-	case SourceUnavailable, StorageUnavailable:
+	case SourceUnavailable, StorageUnavailable, Unreachable:
 		return Again
 	case Internal:
 		return Attempts

@@ -12,7 +12,7 @@ const (
 	RunSucceeded Event = "run.succeeded" // its file may be fetched
 	RunFailed    Event = "run.failed"    // for good
 	RunCanceled  Event = "run.canceled"
-	RunExpiring  Event = "run.expiring" // its file goes soon
+	RunExpiring  Event = "run.expiring" // its file will soon be gone
 )
 
 // Ping is of no run: somebody tries an address.
@@ -46,6 +46,12 @@ type Notice struct {
 	Run     *Run      // nil: of a [Ping]
 	At      time.Time // when it happened
 	Try     int       // of sending it: 1, 2, …
+	// Report is the definition that the run was accepted with, by which its
+	// parameters are shown; nil where that is not known here.
+	Report *Report
+	// Link is where whoever reads it finds the run or, where they are somebody
+	// else, its file; empty: nowhere.
+	Link string
 }
 
 // A Later is an error of [Notifier.Notify] that says itself when the notice is
