@@ -26,7 +26,8 @@ type Words struct {
 	NoValue       string // of a group whose value is null or empty
 	row, rows     string
 	kinds         map[offprint.Total]string
-	group         string // of digits
+	group, point  string // of digits
+	kilo, mega    string // bytes
 }
 
 func WordsIn(locale string) Words {
@@ -49,10 +50,12 @@ func WordsIn(locale string) Words {
 			offprint.Count:   in("count", "Anzahl", "nombre", "recuento"),
 			offprint.Last:    in("last value", "letzter Wert", "dernière valeur", "último valor"),
 		},
+		kilo: in("KB", "KB", "ko", "KB"),
+		mega: in("MB", "MB", "Mo", "MB"),
 	}
-	w.group, _ = Marks(locale)
+	w.group, w.point = Marks(locale)
 	if in(",", "", "", "") == "," { // a count is no amount: a comma is not mistaken for its point
-		w.group = ","
+		w.group, w.point = ",", "."
 	}
 	return w
 }
@@ -72,6 +75,15 @@ func (w *Words) Rows(n int64) string {
 		return "1 " + w.row
 	}
 	return w.Number(n) + " " + w.rows
+}
+
+// Size is 48.2 MB; what is smaller than a tenth of one is in KB.
+func (w *Words) Size(bytes int64) string {
+	if bytes < 100_000 {
+		return w.Number((bytes+999)/1000) + " " + w.kilo
+	}
+	tenths := (bytes + 50_000) / 100_000
+	return w.Number(tenths/10) + w.point + strconv.FormatInt(tenths%10, 10) + " " + w.mega
 }
 
 // Titled is the title of a column of totals, which says of what kind they are

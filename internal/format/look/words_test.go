@@ -29,6 +29,29 @@ func TestCountsInTheReadersWords(t *testing.T) {
 	}
 }
 
+func TestSizesInTheReadersWords(t *testing.T) {
+	for _, tt := range []struct {
+		locale string
+		bytes  int64
+		want   string
+	}{
+		{"en", 0, "0 KB"},
+		{"en", 1, "1 KB"},
+		{"en", 99_999, "100 KB"},
+		{"en", 100_000, "0.1 MB"},
+		{"en", 48_170_000, "48.2 MB"},
+		{"en", 999_950_000, "1,000.0 MB"},
+		{"de", 48_170_000, "48,2 MB"},
+		{"fr", 48_170_000, "48,2 Mo"},
+		{"it", 1_048_170_000, "1,048.2 MB"},
+	} {
+		w := look.WordsIn(tt.locale)
+		if got := w.Size(tt.bytes); got != tt.want {
+			t.Errorf("%d in %q: %q, want %q", tt.bytes, tt.locale, got, tt.want)
+		}
+	}
+}
+
 // Kinds are said only where they are not what everybody expects.
 func TestKindsOfTotals(t *testing.T) {
 	column := func(title string, total offprint.Total) offprint.Column {
