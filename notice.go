@@ -2,6 +2,7 @@ package offprint
 
 import (
 	"context"
+	"regexp"
 	"time"
 )
 
@@ -20,6 +21,16 @@ const Ping Event = "test.ping"
 
 // Ends are the events of which every run has one in the end.
 var Ends = []Event{RunSucceeded, RunFailed, RunCanceled}
+
+// Me is the address of whoever asks, as a request and a report may write it.
+const Me = "me"
+
+var address = regexp.MustCompile(`^(me|mailto:[^\s[:cntrl:]@<>,;]+@[^\s[:cntrl:]@<>,;]+|webhook:[A-Za-z0-9_-]+)$`)
+
+// ValidAddress tells whether a report may name this address: [Me],
+// mailto:a@b.example or webhook:ID. Whether anything delivers there is for the
+// server to say.
+func ValidAddress(a string) bool { return len(a) <= 512 && address.MatchString(a) }
 
 // An Addressee is told of a run.
 type Addressee struct {

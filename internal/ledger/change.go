@@ -101,6 +101,15 @@ func (l *Ledger) Amend(ctx context.Context, id string, a Amendment) (offprint.Ru
 		if err != nil {
 			return err
 		}
+		if a.Expires != nil {
+			remind, err := l.remindAgain(ctx, tx, r, expires)
+			if err == nil {
+				err = setRemind(ctx, tx, id, remind)
+			}
+			if err != nil {
+				return err
+			}
+		}
 		if a.Title != nil {
 			r.Title = *a.Title
 		}

@@ -30,7 +30,8 @@ func (l *Ledger) Check(ctx context.Context) error {
 		{"is held for another source than it reads", `id`, `runs WHERE held_for <> '' AND held_for <> 'source:' || reads`},
 		{"is held and waits for a time", `id`, `runs WHERE held_for <> '' AND next_attempt > 0`},
 		{"waits for its source to answer and is not held, or for ever", `id`, `runs WHERE held_until > 0 AND (held_for = '' OR retry_until = 0)`},
-		{"has a notice of another end, or before its end", `r.id`, `notices n JOIN runs r ON r.id = n.run WHERE r.finished = 0 OR n.event <> 'run.' || r.state`},
+		{"has a notice of another end, or before its end", `r.id`, `notices n JOIN runs r ON r.id = n.run WHERE r.finished = 0
+			OR n.event <> 'run.' || r.state AND NOT (n.event = 'run.expiring' AND r.state = 'succeeded')`},
 		{"has a notice that waits without a live ticket", `n.run`, `notices n LEFT JOIN ` + live + ` j ON j.id = n.ticket WHERE n.state = 'waiting' AND j.id IS NULL`},
 		{"has a notice that is held and has a ticket", `run`, `notices WHERE state = 'held' AND ticket <> 0`},
 		{"has a link that was used more often than it may be", `run`, `links WHERE most > 0 AND uses > most`},

@@ -105,6 +105,7 @@ func TestALedgerOfTheFirstReleaseGoesOn(t *testing.T) {
 		`ALTER TABLE running DROP COLUMN probes`,
 		`DROP TABLE webhooks`, `DROP INDEX notices_by_address`, `DROP INDEX notices_held`, `ALTER TABLE notices DROP COLUMN status`,
 		`DROP TABLE links`, `ALTER TABLE downloads DROP COLUMN link`,
+		`DROP INDEX runs_to_remind`, `ALTER TABLE runs DROP COLUMN remind`, `DROP TABLE preferences`,
 		`DELETE FROM migrations WHERE version > 1`,
 	} {
 		if _, err := old.db.ExecContext(t.Context(), sql); err != nil {

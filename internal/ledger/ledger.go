@@ -42,6 +42,7 @@ type Options struct {
 
 	GiveUp        time.Duration // how long tries that are not counted go on; default 24 h
 	KeepRecords   time.Duration // of ended runs; default 400 d
+	Remind        time.Duration // how long before a file is gone those who want to know are told; default 24 h, and never of one that is kept less than twice as long
 	Queued        int           // most queued runs in all; beyond it Accept is Busy; default 100,000
 	QueuedPerUser int           // beyond it Accept is TooManyRequests; default no limit
 
@@ -70,6 +71,7 @@ func (o Options) withDefaults() Options {
 		{&o.Reap, time.Second},
 		{&o.GiveUp, 24 * time.Hour},
 		{&o.KeepRecords, 400 * 24 * time.Hour},
+		{&o.Remind, 24 * time.Hour},
 	} {
 		if *d.option <= 0 {
 			*d.option = d.is

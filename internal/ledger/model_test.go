@@ -44,6 +44,7 @@ func FuzzTheLedgerIsAsItsModel(f *testing.F) {
 	f.Add([]byte{0, 1, 1, 0, 4, 0, 13, 0, 0, 2, 9, 0, 9, 0, 9, 0, 10, 1})
 	f.Add([]byte{0, 0, 6, 1, 12, 0, 11, 0, 11, 1, 0, 3, 11, 0, 22, 0, 22, 1, 22, 2})
 	f.Add([]byte{0, 1, 4, 0, 16, 0, 13, 9, 14, 0, 15, 0, 18, 0, 0, 0, 20, 0, 19, 0, 23, 0})
+	f.Add([]byte{0, 5, 4, 0, 13, 2, 24, 0, 16, 0, 13, 5, 24, 0, 0, 5, 4, 0, 16, 1, 13, 3, 24, 0, 13, 0, 24, 0, 0, 5, 4, 0, 13, 2, 13, 0, 24, 0, 14, 0})
 	f.Fuzz(func(t *testing.T, moves []byte) {
 		newWorld(&bench{T: t, url: migrated(t)}).play(moves[:min(len(moves), 40)]) // a fuzzer waits ten seconds at most
 	})
@@ -68,10 +69,13 @@ type modelled struct {
 
 	file            offprint.FileState
 	expires, doomed time.Time
+	remind          time.Time // when to tell of its expiry
+	reminded        bool
 
 	title          string
 	created        time.Time
 	shop, told     bool // reads the shop; tells somebody of its end
+	curious        bool // and of the expiry of its file
 	erased, forgot bool
 }
 
@@ -84,6 +88,7 @@ const (
 	modelPause    = time.Hour
 	modelKeep     = 24 * time.Hour
 	modelFile     = 2 * time.Hour
+	modelRemind   = 40 * time.Minute
 	mostAlive     = 8 // one process has as many slots
 )
 
@@ -131,6 +136,14 @@ func (r *modelled) end(state offprint.State, code offprint.Code) {
 func (r *modelled) finish(now time.Time) {
 	r.end(offprint.Succeeded, "")
 	r.file, r.expires = offprint.Available, now.Add(modelFile)
+	r.wait()
+}
+
+// wait is for the time to tell of the file's expiry.
+func (r *modelled) wait() {
+	if r.curious && !r.reminded {
+		r.remind = r.expires.Add(-modelRemind)
+	}
 }
 
 func (r *modelled) fail(now time.Time, code offprint.Code, pause time.Duration) {
@@ -214,7 +227,7 @@ func newWorld(b *bench) *world {
 	c := newClock()
 	o := quick()
 	o.Lease, o.Beat, o.Reap = time.Hour, 100*time.Millisecond, 20*time.Minute // a lease ends only where a test ends it
-	o.Now, o.GiveUp, o.KeepRecords = c.now, modelGiveUp, modelKeep
+	o.Now, o.GiveUp, o.KeepRecords, o.Remind = c.now, modelGiveUp, modelKeep, modelRemind
 	o.MaxRuns = map[string]int{"shop": modelPlaces}
 	w := &world{bench: b, clock: c, l: b.open(o), told: map[string]int{}, model: model{now: c.now()}}
 	w.record()
@@ -343,11 +356,11 @@ func anyRun(*modelled) bool    { return true }
 func waiting(r *modelled) bool { return r.waits }
 
 func (w *world) step(what, n int) {
-	switch what % 24 {
+	switch what % 25 {
 	case 0, 1, 2, 3:
 		w.accepts(n)
 	case 4, 5, 6, 7:
-		if d := w.makeEnd(what%24-4, n); d != nil {
+		if d := w.makeEnd(what%25-4, n); d != nil {
 			w.does(*d)
 		}
 	case 8:
@@ -388,6 +401,8 @@ func (w *world) step(what, n int) {
 		w.together(n)
 	case 23:
 		w.forgetOld(n)
+	case 24:
+		w.remind()
 	}
 }
 
@@ -416,12 +431,15 @@ func (w *world) accepts(n int) {
 	i := len(w.ids)
 	a := keyed(fmt.Sprint(i), "body")
 	a.Run.MaxAttempts = modelAttempts
-	r := modelled{state: offprint.Queued, created: w.model.now, title: a.Run.Title, shop: n%4 != 3, told: n%2 == 1}
+	r := modelled{state: offprint.Queued, created: w.model.now, title: a.Run.Title, shop: n%4 != 3, told: n%2 == 1, curious: n%4 == 1}
 	if !r.shop {
 		a.Run.Reads = "stock"
 	}
 	if r.told {
 		a.Run.Notify = addressees("x:y")
+	}
+	if r.curious {
+		a.Run.Notify[0].Events = append(slices.Clone(offprint.Ends), offprint.RunExpiring)
 	}
 	w.does(deed{name: fmt.Sprintf("accept %d, shop %v", i, r.shop), do: func() {
 		w.ids, w.keys, w.seen = append(w.ids, w.accept(w.l, a)), append(w.keys, ""), append(w.seen, 0)
@@ -649,6 +667,34 @@ func (w *world) expire() {
 	})
 }
 
+// remind tells of files that will soon be gone. Where nobody works, nobody would
+// be told before their time.
+func (w *world) remind() {
+	if !w.model.works() {
+		return
+	}
+	now := w.model.now
+	due := func(r *modelled) bool {
+		return r.file == offprint.Available && !r.remind.IsZero() && !r.remind.After(now)
+	}
+	var told []string
+	for i := range w.model.runs {
+		if r := &w.model.runs[i]; !r.gone() && due(r) && r.expires.After(now) {
+			told = append(told, w.ids[i])
+		}
+	}
+	w.counts("remind", w.model.count(due), w.l.Remind, func(m *model) {
+		for i := range m.runs {
+			if r := &m.runs[i]; !r.gone() && due(r) {
+				r.remind, r.reminded = time.Time{}, r.expires.After(now)
+			}
+		}
+	})
+	for _, id := range told {
+		w.eventually("a reminder is told", func() bool { return w.delivered(id, offprint.RunExpiring) })
+	}
+}
+
 // counts does what answers how many runs it was done to.
 func (w *world) counts(name string, want int, do func(context.Context, int) (int, error), is func(*model)) {
 	w.does(deed{name: name, do: func() {
@@ -714,7 +760,10 @@ func (w *world) keepLonger(n int) {
 	w.answers("keep longer", i, want, func(id string) error {
 		_, err := w.l.Amend(w.Context(), id, Amendment{Expires: &until})
 		return err
-	}, func(r *modelled) { r.expires = until })
+	}, func(r *modelled) {
+		r.expires = until
+		r.wait()
+	})
 }
 
 func (w *world) deleteFile(n int) {
@@ -917,8 +966,13 @@ func (w *world) differsIn(m *model, i int, r *record) error {
 	want := &m.runs[i]
 	is := modelled{
 		state: r.State, failures: r.Failures, outages: r.Outages, losses: r.Losses, waits: !r.NextAttempt.IsZero(), until: r.RetryUntil, starts: want.starts,
-		title: r.Title, created: r.Created, doomed: want.doomed, shop: want.shop, told: want.told,
+		title: r.Title, created: r.Created, doomed: want.doomed, shop: want.shop, told: want.told, curious: want.curious, reminded: want.reminded,
 	}
+	var remind int64
+	if err := w.l.reader.QueryRowContext(w.Context(), `SELECT remind FROM runs WHERE id = $1`, r.ID).Scan(&remind); err != nil {
+		return err
+	}
+	is.remind = at(remind)
 	if r.Problem != nil {
 		is.code = r.Problem.Code
 	}
@@ -1033,7 +1087,7 @@ func (w *world) epilogue() {
 	w.check()
 	for i, id := range w.ids {
 		if r := &w.model.runs[i]; r.told && !r.gone() {
-			w.eventually(fmt.Sprintf("run %d was told of", i), func() bool { return w.wasTold(id, r.state) })
+			w.eventually(fmt.Sprintf("run %d was told of", i), func() bool { return w.wasTold(id, r) })
 		}
 	}
 	w.mu.Lock()
@@ -1045,10 +1099,23 @@ func (w *world) epilogue() {
 	}
 }
 
-func (w *world) wasTold(id string, end offprint.State) bool {
+func (w *world) wasTold(id string, r *modelled) bool {
 	notices, err := w.l.Notices(w.Context(), id)
-	if err != nil || len(notices) != 1 || notices[0].Event != offprint.Event("run."+end) {
-		w.Fatalf("notices of %s, which %s: %+v, %v", id, end, notices, err)
+	want := 1
+	if r.reminded {
+		want++
 	}
-	return notices[0].State == "delivered"
+	if err != nil || len(notices) != want {
+		w.Fatalf("notices of %s, which %s: %+v, %v; want %d", id, r.state, notices, err, want)
+	}
+	return w.delivered(id, offprint.Event("run."+r.state))
+}
+
+func (w *world) delivered(id string, e offprint.Event) bool {
+	notices, err := w.l.Notices(w.Context(), id)
+	is := slices.IndexFunc(notices, func(n NoticeRecord) bool { return n.Event == e })
+	if err != nil || is < 0 {
+		w.Fatalf("notices of %s: %+v, %v; want one of %s", id, notices, err, e)
+	}
+	return notices[is].State == "delivered"
 }

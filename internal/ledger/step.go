@@ -135,26 +135,28 @@ func (l *Ledger) end(ctx context.Context, tx *sql.Tx, r *record, e ending) error
 func (l *Ledger) endLeft(ctx context.Context, tx *sql.Tx, r *record, was left, e ending) error {
 	now := stamp(l.now())
 	made := Made{}
-	file, fileState, warnings, madeAs, pace := "", "", "", "", ""
+	file, fileState, warnings, madeAs, pace, remind := "", "", "", "", "", int64(0)
 	if e.made != nil {
 		made = *e.made
 		file, fileState, warnings, madeAs, pace = text(made.File), string(offprint.Available), text(made.Warnings), r.Format, text(made.Paces)
+		remind = stamp(l.remindAt(&r.Run, at(now), made.Expires))
 	}
 	happened, err := exec(ctx, tx, `UPDATE runs SET state = $1, ticket = 0, held_for = '', held_until = 0, next_attempt = 0, retry_until = 0,
 		failures = failures + $2, losses = losses + $3, outcome = $4, warnings = $5, problem = $6,
 		file = $7, file_key = $8, file_state = $9, expires = $10, as_of = $11, finished = $12, changed = $12,
-		revision = 1 + CASE WHEN revision < $13 THEN $13 ELSE revision END, percent = CASE WHEN percent < $17 THEN $17 ELSE percent END, made_as = $18, pace = $19
+		revision = 1 + CASE WHEN revision < $13 THEN $13 ELSE revision END, percent = CASE WHEN percent < $17 THEN $17 ELSE percent END, made_as = $18, pace = $19, remind = $20
 		WHERE id = $14 AND epoch = $15 AND state = $16 AND finished = 0`,
 		string(e.state), e.failures, e.losses, string(made.Outcome), warnings, problemText(e.problem),
 		file, made.File.Key, fileState, stamp(made.Expires), max(stamp(made.AsOf), was.asOf), now,
-		was.revision, r.ID, r.epoch, string(r.State), was.percent, madeAs, pace)
+		was.revision, r.ID, r.epoch, string(r.State), was.percent, madeAs, pace, remind)
 	if err != nil {
 		return err
 	}
 	if !happened {
 		return errNotOurs
 	}
-	if err := l.writeNotices(ctx, tx, &r.Run, e.state); err != nil {
+	event := offprint.Event("run." + e.state)
+	if err := l.writeNotices(ctx, tx, &r.Run, event, toldOf(&r.Run, event)); err != nil {
 		return err
 	}
 	return l.announce(ctx, tx, changeOf(&r.Run))
@@ -231,14 +233,13 @@ func (l *Ledger) cancelTicket(ctx context.Context, tx *sql.Tx, ticket int64) err
 	return err
 }
 
-// writeNotices queues word of an end to everybody who is to know. One that
-// cannot be stored keeps the run from ending no more than it could be sent.
-func (l *Ledger) writeNotices(ctx context.Context, tx *sql.Tx, r *offprint.Run, end offprint.State) error {
-	event := offprint.Event("run." + end)
-	for _, address := range toldOf(r, event) {
+// writeNotices queues word of an event to those addresses. One that cannot be
+// stored keeps the run from ending no more than it could be sent.
+func (l *Ledger) writeNotices(ctx context.Context, tx *sql.Tx, r *offprint.Run, event offprint.Event, to []string) error {
+	for _, address := range to {
 		err := apart(ctx, tx, func() error { return l.writeNotice(ctx, tx, r, event, address) })
 		if badData(err) {
-			l.o.Log.ErrorContext(ctx, "a notice cannot be stored, and the run ends without it", "run", r.ID, "err", err)
+			l.o.Log.ErrorContext(ctx, "a notice cannot be stored, and is left out", "run", r.ID, "err", err)
 			continue
 		}
 		if err != nil {

@@ -68,6 +68,9 @@ func (w *work) tellOf(ctx context.Context, job *river.Job[tellTicket]) error {
 		if err != nil {
 			return err
 		}
+		if n.Event == offprint.RunExpiring && !w.timely(&run) {
+			return ignore(ignore(w.withdraw(context.WithoutCancel(ctx), job, n), errNotOurs), errNoRun)
+		}
 		n.Run = &run.Run
 	}
 	said := w.tell(ctx, n)
@@ -375,7 +378,8 @@ func (l *Ledger) Notices(ctx context.Context, run string) ([]NoticeRecord, error
 }
 
 // ReplayNotice sends one of the run's notices once more, now, under its old id.
-// One that is on its way already stays there.
+// One that is on its way already stays there; one that is not true any more is
+// Conflict.
 func (l *Ledger) ReplayNotice(ctx context.Context, run, id string) error {
 	return l.replayNotice(ctx, id, `run = $2`, run)
 }
@@ -384,9 +388,13 @@ func (l *Ledger) replayNotice(ctx context.Context, id, condition string, arg any
 	return l.tx(ctx, "replay a notice", func(tx *sql.Tx) error {
 		n := notice{Notice: offprint.Notice{ID: id}}
 		var state string
-		err := tx.QueryRowContext(ctx, `SELECT attempt, state, address FROM notices WHERE id = $1 AND `+condition, id, arg).Scan(&n.attempt, &state, &n.Address)
+		err := tx.QueryRowContext(ctx, `SELECT run, event, attempt, state, address FROM notices WHERE id = $1 AND `+condition, id, arg).
+			Scan(&n.runID, &n.Event, &n.attempt, &state, &n.Address)
 		if errors.Is(err, sql.ErrNoRows) {
 			return offprint.Errorf(offprint.NotFound, "There is no such notice.")
+		}
+		if err == nil && n.Event == offprint.RunExpiring {
+			err = l.stillTimely(ctx, tx, n.runID)
 		}
 		if err != nil || state == "waiting" || state == "telling" || state == "held" {
 			return err
