@@ -3,6 +3,7 @@ package offprint
 import (
 	"context"
 	"errors"
+	"fmt"
 	"regexp"
 	"slices"
 	"time"
@@ -23,12 +24,16 @@ type Report struct {
 	Reads       string // the name of the configured source that it reads; empty: none
 	Allow       Allow
 	TenantBlind bool              // it says nothing of tenants, so only askers without one may have it
+	Notify      []string          // who is told of its runs where nobody says otherwise: Me and addresses, MostNotified at most
 	Retention   time.Duration     // of its files; 0: the server's
 	MaxRows     int64             // 0: the server's; beyond it the file is cut and says so
 	File        string            // the file's name without its extension, with {parameter}; empty: Name
 	Text        string            // the definition's text, from which any worker can make it; empty for one in Go
 	Options     map[string]string // what formats may want to know, by "pdf.paper", "csv.delimiter"
 }
+
+// MostNotified is how many addresses a report may name.
+const MostNotified = 10
 
 // Allow is who may see and ask for a report. Empty, it is everybody who is
 // signed in.
@@ -70,6 +75,14 @@ func (r *Report) Check() error {
 	}
 	if r.Version == "" {
 		add("The report has no version. Change it whenever the report changes.")
+	}
+	if len(r.Notify) > MostNotified {
+		add(fmt.Sprintf("The report names more than %d addresses.", MostNotified))
+	}
+	for _, a := range r.Notify {
+		if !ValidAddress(a) {
+			add(a + " is no address. Write me, mailto:team@example.com or webhook:ID.")
+		}
 	}
 	for _, p := range r.Parameters {
 		for _, problem := range p.Check() {

@@ -134,6 +134,7 @@ func openReports(c Config) (Sources, *source.Folder, source.Problems, error) {
 		names = append(names, f.Name())
 	}
 	folder.Formats(names...)
+	folder.Delivers() // to nobody, yet
 	return sources, folder, folder.Reload(), nil
 }
 

@@ -22,6 +22,7 @@ func TestEveryMistakeIsToldWithItsPlaceAndItsCure(t *testing.T) {
 	fill(t, file, `CREATE TABLE orders `+columns)
 	f, _ := source.OpenFolder(dir, map[string]*source.Database{"shop": postgres, "lite": open(t, source.Config{Name: "lite", URL: "sqlite:" + file})})
 	f.Formats("xlsx", "pdf", "csv", "jsonl")
+	f.Delivers("webhook")
 	problems := f.Check(t.Context(), false)
 
 	told := map[string]bool{}

@@ -20,8 +20,14 @@ import (
 func (f *Folder) Check(ctx context.Context, offline bool) Problems {
 	problems := f.Reload()
 	right := f.right()
+	f.reloading.Lock()
+	schemes := f.schemes
+	f.reloading.Unlock()
 	for _, d := range right {
 		problems = append(problems, d.surprises()...)
+		if schemes != nil {
+			problems = append(problems, d.untold(schemes)...)
+		}
 	}
 	if !offline {
 		problems = append(problems, f.prepared(ctx, right)...)

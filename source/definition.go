@@ -28,6 +28,7 @@ type Definition struct {
 	tenants    string
 	asUser     *asUser               // nil: every asker reads as the source's login does
 	makes      Problems              // the formats it names, with their places
+	tells      Problems              // the addresses it names, with their places
 	places     map[string]yaml.Entry // of the parameters by name, and of file:
 }
 
@@ -156,6 +157,24 @@ func (d *Definition) unmade(formats []string) (problems Problems) {
 	}
 	return problems
 }
+
+// untold are the addresses that it names and nothing delivers to.
+func (d *Definition) untold(schemes []string) (problems Problems) {
+	for _, named := range d.tells {
+		scheme, _, _ := strings.Cut(named.Text, ":")
+		if scheme == offprint.Me {
+			scheme = "mailto"
+		}
+		if !slices.Contains(schemes, scheme) {
+			named.Warning, named.Text = true, named.Text+" is told of nothing: "+missing[scheme]+" The report is made all the same."
+			problems = append(problems, named)
+		}
+	}
+	return problems
+}
+
+// missing is what a server lacks that does not deliver to such addresses.
+var missing = map[string]string{"mailto": "the configuration has no mail.", "webhook": "this server has no webhooks."}
 
 // namesTenant looks outside of [[ ]] only: a filter in there falls away.
 func (q *query) namesTenant() bool {

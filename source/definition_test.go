@@ -160,6 +160,7 @@ columns:
   amount: {title: 007, as: money, total: sum, currency: cur, width: 12.5, note: Net, format: "#,##0.00", hide: true, link: "https://x.example/{cur}"}
 allow: {roles: [sales]}
 tenants: shared
+notify: [me, "mailto:team@example.com", webhook:crm]
 retention: 7d
 max_rows: 1_000
 file: "orders-{period}"
@@ -192,6 +193,7 @@ SELECT amount, cur FROM orders WHERE day >= :period.start [[ AND region = :regio
 		{"a bound in a word", r.Parameters[3].Min, "-30d"},
 		{"formats", strings.Join(r.Formats, " "), "xlsx csv"},
 		{"roles", r.Allow.Permits(offprint.Identity{Roles: []string{"sales"}}), true},
+		{"who is told", strings.Join(r.Notify, " "), "me mailto:team@example.com webhook:crm"},
 		{"retention", r.Retention, 7 * 24 * time.Hour},
 		{"rows", r.MaxRows, int64(1000)},
 		{"file", r.File, "orders-{period}"},

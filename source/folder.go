@@ -30,6 +30,7 @@ type Folder struct {
 	reloading sync.Mutex
 	tenants   bool     // askers may have one; under reloading
 	formats   []string // that are made; nil: not known; under reloading
+	schemes   []string // of the addresses that are delivered to; nil: not known; under reloading
 	mu        sync.RWMutex
 	read      map[string]*file // by path in files
 	reports   map[string]*offprint.Report
@@ -76,6 +77,15 @@ func (f *Folder) Formats(names ...string) {
 	f.reloading.Lock()
 	defer f.reloading.Unlock()
 	f.formats = names
+}
+
+// Delivers says to addresses of which schemes there is something that delivers:
+// mailto, webhook. From then on [Folder.Check] warns of each that a report
+// names beside.
+func (f *Folder) Delivers(schemes ...string) {
+	f.reloading.Lock()
+	defer f.reloading.Unlock()
+	f.schemes = append([]string{}, schemes...)
 }
 
 // Reports are all that may be asked for, by name.

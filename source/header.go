@@ -92,6 +92,7 @@ func (d *Definition) keys(h *header, sources map[string]*Database) yaml.Keys {
 		"as_user":     func(e yaml.Entry) { d.asUser = h.asUser(e) },
 		"formats":     func(e yaml.Entry) { d.formats(h, e) },
 		"allow":       func(e yaml.Entry) { d.allow(h, e) },
+		"notify":      func(e yaml.Entry) { d.notify(h, e) },
 		"tenants":     func(e yaml.Entry) { d.places["tenants"] = e; h.Choice(&d.tenants, tenantsShared, tenantsService)(e) },
 		"retention":   h.Duration(&r.Retention),
 		"max_rows":    h.Whole(&r.MaxRows),
@@ -168,6 +169,32 @@ func (d *Definition) allow(h *header, e yaml.Entry) {
 	h.Object(e, "allow", yaml.Keys{"roles": h.List(roles)})
 	if len(*roles) == 0 && yaml.IsMapping(e.Value) {
 		h.Wrong(e.At, "allow names no role, so that it would allow everybody. Name a role, as in {roles: [sales]}, or take allow: out.")
+	}
+}
+
+// notify are those who are told of a run where nobody says otherwise; whether
+// anything delivers to them is for [Folder.Check] to say.
+func (d *Definition) notify(h *header, e yaml.Entry) {
+	items := h.Items(e)
+	for _, item := range items {
+		address, ok := h.Scalar(item)
+		at := h.Place(item)
+		switch {
+		case !ok:
+		case !offprint.ValidAddress(address):
+			h.Wrong(at, "notify: %q is no address. Write me, mailto:team@example.com or webhook:ID.", address)
+		case slices.Contains(d.report.Notify, address):
+			h.Wrong(at, "notify names %s twice.", address)
+		default:
+			d.report.Notify = append(d.report.Notify, address)
+			d.tells = append(d.tells, Problem{File: d.file, Line: h.Above + at.Position.Line, Column: at.Position.Column, Text: address})
+		}
+	}
+	if len(items) == 0 {
+		h.Wrong(e.At, "notify names nobody, as it is without it. Name somebody, as in [me], or take notify: out.")
+	}
+	if len(items) > offprint.MostNotified {
+		h.Wrong(e.At, "notify names more than %d addresses. Tell one that tells the others.", offprint.MostNotified)
 	}
 }
 

@@ -55,6 +55,7 @@ func headKeys() map[string]*yaml.Schema {
 			"roles": yaml.ListSchema(yaml.TextSchema(), 1).About("Whoever has one of these may see the report and ask for it."),
 		}, "roles").About("Who may see the report and ask for it. Without it: everybody who is signed in.").Such(map[string]any{"roles": []string{"sales"}}),
 		"tenants":   yaml.ChoiceSchema(tenantsShared, tenantsService).About("shared: all tenants may see all rows, although no query names :user.tenant. service: the HTTP service filters by the tenant that its signed requests name."),
+		"notify":    yaml.ListSchema(yaml.TextSchema(), 1).About("Who is told of its runs where nobody says otherwise: me (whoever asks), mailto:team@example.com, webhook:ID.").Such([]string{"me", "mailto:team@example.com"}),
 		"retention": yaml.DurationSchema().About("How long its files are kept."),
 		"max_rows":  yaml.NumberSchema("integer", 1, 0).About("A file is cut after so many rows, and says so.").Such(1000000),
 		"timeout":   yaml.DurationSchema().About("How long the queries may take in all."),

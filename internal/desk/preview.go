@@ -42,7 +42,7 @@ func (d *Desk) Preview(ctx context.Context, who offprint.Identity, ask Ask) (Pre
 	if err != nil {
 		return Preview{}, err
 	}
-	ask.Format, ask.Notify = "", nil
+	ask.Format = ""
 	run, err := d.draft(ctx, who, report, ask)
 	if err != nil {
 		return Preview{}, err

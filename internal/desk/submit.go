@@ -3,7 +3,6 @@ package desk
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -21,11 +20,14 @@ type Ask struct {
 	Parameters offprint.Sent
 	TimeZone   string   // IANA; empty: UTC
 	Locale     string   // BCP 47; empty: en
-	Notify     []string // me, or addresses
+	Notify     []string // me, or addresses; nil: see told
+	Mailed     *bool    // where Notify is nil: whether the asker is mailed when the file is there; nil: as they prefer, and the report has it
 	Title      string   // empty: the report's
 	Metadata   map[string]string
 	Retention  time.Duration // empty: the report's, or the server's; never longer
 	Idempotency
+
+	again []offprint.Addressee // those of the run that is made again
 }
 
 // Idempotency makes the same asking twice one run. The zero value is none.
@@ -61,6 +63,9 @@ func (d *Desk) Submit(ctx context.Context, who offprint.Identity, ask Ask) (run 
 		return offprint.Run{}, false, err
 	}
 	run, err = d.draft(ctx, who, report, ask)
+	if err == nil {
+		run.Notify, err = d.told(ctx, who, report, ask)
+	}
 	if err != nil {
 		return offprint.Run{}, false, err
 	}
@@ -68,7 +73,8 @@ func (d *Desk) Submit(ctx context.Context, who offprint.Identity, ask Ask) (run 
 	return accepted.Run, accepted.Replayed, err
 }
 
-// draft checks all of an asking and names everything that is wrong with it.
+// draft checks all of an asking but for whom to tell, and names everything that
+// is wrong with it.
 func (d *Desk) draft(ctx context.Context, who offprint.Identity, report *offprint.Report, ask Ask) (offprint.Run, error) {
 	var wrong []offprint.Field
 	refuse := func(pointer, detail string) { wrong = append(wrong, offprint.Field{Pointer: pointer, Detail: detail}) }
@@ -96,10 +102,6 @@ func (d *Desk) draft(ctx context.Context, who offprint.Identity, report *offprin
 	if wrong != nil {
 		return offprint.Run{}, invalid(wrong)
 	}
-	told, err := d.addressees(ctx, who, ask.Notify)
-	if err != nil {
-		return offprint.Run{}, err
-	}
 	locale := cmp.Or(ask.Locale, "en")
 	if err := d.chooses(ctx, report, offprint.Request{Params: params, Who: who, Zone: location, Locale: locale, Glance: true}); err != nil {
 		return offprint.Run{}, err
@@ -107,7 +109,7 @@ func (d *Desk) draft(ctx context.Context, who offprint.Identity, report *offprin
 	return offprint.Run{
 		Report: report.Name, Version: report.Version, Title: cmp.Or(ask.Title, report.TitleIn(ask.Locale)), Format: format, Reads: report.Reads,
 		Params: params, Sent: ask.Parameters, Who: who, Zone: location.String(), Locale: locale,
-		Notify: told, Metadata: ask.Metadata, Retention: d.keep(report, ask.Retention), MaxAttempts: d.MaxAttempts,
+		Metadata: ask.Metadata, Retention: d.keep(report, ask.Retention), MaxAttempts: d.MaxAttempts,
 		State: offprint.Queued, Created: now,
 	}, nil
 }
@@ -158,39 +160,6 @@ func (d *Desk) keep(report *offprint.Report, asked time.Duration) time.Duration 
 	return most
 }
 
-// addressees are who is told of a run when who names those addresses. What
-// nothing here can deliver to, or may not, is refused.
-func (d *Desk) addressees(ctx context.Context, who offprint.Identity, addresses []string) ([]offprint.Addressee, error) {
-	var told []offprint.Addressee
-	for i, address := range addresses {
-		if address == "me" {
-			address = "mailto:" + who.Email
-		}
-		to, err := d.admit(ctx, who, address)
-		if e, ok := err.(*offprint.Error); ok {
-			e.Fields = []offprint.Field{{Pointer: fmt.Sprintf("#/notify/%d", i), Detail: e.Detail}}
-			e.Detail = "Nothing was made. Mend the address named below, or ask again without it."
-		}
-		if err != nil {
-			return nil, err
-		}
-		told = append(told, to)
-	}
-	return told, nil
-}
-
-func (d *Desk) admit(ctx context.Context, who offprint.Identity, address string) (offprint.Addressee, error) {
-	scheme, name, _ := strings.Cut(address, ":")
-	if notifier := d.Notifiers[scheme]; notifier != nil && name != "" {
-		return notifier.Admit(ctx, who, address)
-	}
-	var none offprint.Addressee
-	if address == "mailto:" {
-		return none, titled(offprint.Errorf(offprint.Invalid, "Your mail address is not known here."), "You cannot be told by mail")
-	}
-	return none, titled(offprint.Errorf(offprint.NotConfigured, "Nothing here delivers to this address."), "This server cannot send such a message")
-}
-
 func validLocale(tag string) bool {
 	return len(tag) <= 35 && !strings.ContainsFunc(tag, func(r rune) bool {
 		return r != '-' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
@@ -234,10 +203,6 @@ func (d *Desk) Rerun(ctx context.Context, who offprint.Identity, id string, over
 	if over.Metadata != nil {
 		ask.Metadata = over.Metadata
 	}
-	if ask.Notify = over.Notify; ask.Notify == nil {
-		for _, to := range was.Notify {
-			ask.Notify = append(ask.Notify, to.Address)
-		}
-	}
+	ask.Notify, ask.again = over.Notify, append([]offprint.Addressee{}, was.Notify...)
 	return d.Submit(ctx, who, ask)
 }

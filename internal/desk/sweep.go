@@ -56,13 +56,14 @@ func (d *Desk) sweeping(ctx context.Context) {
 	}
 }
 
-// Sweep expires what is due, deletes the blobs of what expired an hour ago,
+// Sweep expires what is due, tells of what soon will be, deletes the blobs of what expired an hour ago,
 // forgets records past their time and, with scan, deletes what dead epochs
 // left in the store. It may be called at any time, by many nodes at once.
 func (d *Desk) Sweep(ctx context.Context, scan bool) error {
 	_, errExpire := repeat(ctx, d.Ledger.Expire)
+	_, errRemind := repeat(ctx, d.Ledger.Remind)
 	_, errForget := repeat(ctx, d.Ledger.Forget)
-	err := errors.Join(errExpire, errForget, d.clearDoomed(ctx))
+	err := errors.Join(errExpire, errRemind, errForget, d.clearDoomed(ctx))
 	if !scan {
 		return err
 	}

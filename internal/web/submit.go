@@ -24,7 +24,7 @@ type Wishes struct {
 	Parameters offprint.Sent     `json:"parameters,omitempty" doc:"As the report's schema has them. Decimals are strings."`
 	TimeZone   string            `json:"time_zone,omitempty" doc:"IANA; empty: UTC." example:"Europe/Berlin"`
 	Locale     string            `json:"locale,omitempty" doc:"BCP 47; empty: en." example:"de-DE"`
-	Notify     []string          `json:"notify,omitempty" maxItems:"20" nullable:"false" doc:"me, mailto:a@b.example or webhook:ID."`
+	Notify     []string          `json:"notify,omitzero" maxItems:"20" nullable:"false" doc:"me, mailto:a@b.example or webhook:ID; an empty list: nobody. Without it: as the report says and who asks prefers; of what is made again, whom that run told."`
 	Title      string            `json:"title,omitempty" doc:"Empty: the report's."`
 	Metadata   map[string]string `json:"metadata,omitempty" doc:"The asker's own; runs can be listed by it."`
 	Retention  string            `json:"retention,omitempty" doc:"How long to keep the file, as in 12h or 7d; never longer than the report says." example:"7d"`

@@ -1,0 +1,5 @@
+/*---
+source: shop
+notify: []
+---*/
+SELECT id FROM orders ORDER BY id
