@@ -22,8 +22,8 @@ type session struct {
 
 	ctx    context.Context // ends with the asker's, or by a time-out
 	cancel context.CancelCauseFunc
-	first  *time.Timer // until the first row of a part
-	whole  *time.Timer
+	first  *time.Timer // until there is a connection, and then until the first row of a part
+	whole  *time.Timer // nil: there is no connection yet
 	unhook func() bool
 
 	using    sync.Mutex // held while the parts are ranged over
@@ -46,7 +46,7 @@ func (d *Definition) begin(ctx context.Context, req offprint.Request, parts []pa
 	if err != nil {
 		return nil, err
 	}
-	s.watch(ctx)
+	s.waitFor(ctx)
 	if s.leave, err = d.db.glance(s.ctx, req); err != nil {
 		err = s.failed(err, nil)
 		s.stopTimers()
@@ -58,6 +58,7 @@ func (d *Definition) begin(ctx context.Context, req offprint.Request, parts []pa
 		s.letGo()
 		return nil, err
 	}
+	s.watch()
 	s.snapshot = snapshot
 	s.unhook = context.AfterFunc(s.ctx, s.ended)
 	return s, nil
@@ -80,10 +81,21 @@ func (d *Definition) session(req offprint.Request, parts []part) (*session, erro
 	return s, nil
 }
 
+// waitFor bounds the wait for a connection. Whoever has none has asked nothing
+// yet, so it was not too much.
+func (s *session) waitFor(ctx context.Context) {
+	s.ctx, s.cancel = context.WithCancelCause(ctx)
+	s.first = time.AfterFunc(s.db.firstRow, func() {
+		err := offprint.Errorf(offprint.SourceUnavailable, "Within %s no connection to it was to be had. Your request is kept and tried again.", spoken(s.db.firstRow))
+		err.Title = "The " + s.db.name + " " + s.db.noun + " is busy, or did not answer"
+		s.cancel(err)
+	})
+}
+
 // watch starts the time-outs. They are ours and act by cancel: the database's
 // own would count the time it spends writing to a slow reader.
-func (s *session) watch(ctx context.Context) {
-	s.ctx, s.cancel = context.WithCancelCause(ctx)
+func (s *session) watch() {
+	s.first.Stop()
 	timeout := s.db.timeout
 	if s.timeout > 0 {
 		timeout = s.timeout
@@ -100,7 +112,9 @@ func (s *session) letGo() {
 
 func (s *session) stopTimers() {
 	s.first.Stop()
-	s.whole.Stop()
+	if s.whole != nil {
+		s.whole.Stop()
+	}
 	s.cancel(nil)
 }
 

@@ -14,12 +14,20 @@ import (
 )
 
 // each is a database of each kind with a table n of one row, of which two runs
-// may read at a time; and a way to write into it.
-func each(t *testing.T) map[string]func(t *testing.T) (db *source.Database, write func(sql string)) {
+// may read at a time, unless its configuration is changed; and a way to write
+// into it.
+func each(t *testing.T, changed ...func(*source.Config)) map[string]func(t *testing.T) (db *source.Database, write func(sql string)) {
+	two := func(t *testing.T, url string) *source.Database {
+		c := source.Config{Name: "shop", URL: url, MaxConnections: 2}
+		for _, change := range changed {
+			change(&c)
+		}
+		return open(t, c)
+	}
 	return map[string]func(t *testing.T) (*source.Database, func(string)){
 		"PostgreSQL": func(t *testing.T) (*source.Database, func(string)) {
 			_, beside := server(t, `CREATE TABLE n (n int)`, `INSERT INTO n VALUES (1)`)
-			db := open(t, source.Config{Name: "shop", URL: beside.Config().ConnString(), MaxConnections: 2})
+			db := two(t, beside.Config().ConnString())
 			return db, func(sql string) {
 				if _, err := beside.Exec(t.Context(), sql); err != nil {
 					t.Error(err)
@@ -28,7 +36,7 @@ func each(t *testing.T) map[string]func(t *testing.T) (db *source.Database, writ
 		},
 		"MySQL": func(t *testing.T) (*source.Database, func(string)) {
 			url, beside := maria(t, `CREATE TABLE n (n INTEGER)`, `INSERT INTO n VALUES (1)`)
-			db := open(t, source.Config{Name: "shop", URL: url, MaxConnections: 2})
+			db := two(t, url)
 			return db, func(sql string) {
 				if _, err := beside.ExecContext(t.Context(), sql); err != nil {
 					t.Error(err)
@@ -38,7 +46,7 @@ func each(t *testing.T) map[string]func(t *testing.T) (db *source.Database, writ
 		"SQLite": func(t *testing.T) (*source.Database, func(string)) {
 			file := filepath.Join(t.TempDir(), "shop.db")
 			fill(t, file, `PRAGMA journal_mode = WAL`, `CREATE TABLE n (n INTEGER)`, `INSERT INTO n VALUES (1)`)
-			db := open(t, source.Config{Name: "shop", URL: "sqlite:" + file, MaxConnections: 2})
+			db := two(t, "sqlite:"+file)
 			return db, func(sql string) { fill(t, file, sql) }
 		},
 	}
@@ -106,6 +114,31 @@ func TestListsThatAreTooLongAreRefusedByName(t *testing.T) {
 				case tt.want != "" && (!errors.As(err, &told) || told.Code != offprint.BadParameter || fmt.Sprint(told.Fields) != tt.want):
 					t.Errorf("%d and %d values: %v, want %s", tt.a, tt.b, err, tt.want)
 				}
+			}
+		})
+	}
+}
+
+// TestWhoFindsNoConnectionHasNotAskedForTooMuch lets a run wait for those that
+// have the connections: it is tried again, and not told to ask for less.
+func TestWhoFindsNoConnectionHasNotAskedForTooMuch(t *testing.T) {
+	for name, make := range each(t, func(c *source.Config) { c.MaxConnections, c.FirstRowTimeout = 1, 500*time.Millisecond }) {
+		t.Run(name, func(t *testing.T) {
+			db, _ := make(t)
+			busy, r := report(t, db, head+"SELECT n FROM n"), report(t, db, "/*---\ntimeout: 100ms\n---*/\nSELECT n FROM n")
+			hold, leave := context.WithCancel(t.Context())
+			defer leave()
+			doc, err := busy.Source.Open(hold, ask(t, busy, ""))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range doc.Parts { // once it is asked, its own time is stopped
+				if _, err := r.Source.Open(t.Context(), ask(t, r, "")); offprint.CodeOf(err) != offprint.SourceUnavailable {
+					t.Errorf("%v, want it to be tried again", err)
+				}
+			}
+			if got, err := read(t, r, ask(t, r, "")); err != nil || got != "n\n1\n" {
+				t.Errorf("once there is a connection: %q, %v", got, err)
 			}
 		})
 	}
