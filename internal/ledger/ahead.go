@@ -53,18 +53,37 @@ func (l *Ledger) readOrder(ctx context.Context) error {
 	if recent {
 		return nil
 	}
-	var known []waiter
-	err := each(ctx, l.reader, `SELECT id, reads, CASE WHEN held_for <> '' THEN 1 ELSE 0 END FROM runs WHERE state = 'queued' AND next_attempt <= $1 ORDER BY id LIMIT $2`,
-		[]any{stamp(l.now()), maxAhead + 1}, func(rows *sql.Rows) error {
-			var w waiter
-			err := rows.Scan(&w.id, &w.reads, &w.held)
-			known = append(known, w)
-			return err
-		})
+	known, err := l.waiters(ctx)
 	if err == nil {
 		l.order.end(known, since)
 	}
 	return err
+}
+
+// waiters are those who wait for nothing, and then those who are held for each
+// source: of either so many that a long line hides nobody else's.
+func (l *Ledger) waiters(ctx context.Context) (all []waiter, err error) {
+	sources, err := l.heldSources(ctx)
+	if err != nil {
+		return nil, err
+	}
+	queues := []string{""}
+	for _, source := range sources {
+		queues = append(queues, heldFor(source))
+	}
+	for _, queue := range queues {
+		err := each(ctx, l.reader, `SELECT id, reads FROM runs WHERE state = 'queued' AND held_for = $1 AND next_attempt <= $2 ORDER BY id LIMIT $3`,
+			[]any{queue, stamp(l.now()), maxAhead + 1}, func(rows *sql.Rows) error {
+				w := waiter{held: queue != ""}
+				err := rows.Scan(&w.id, &w.reads)
+				all = append(all, w)
+				return err
+			})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
 }
 
 // begin tells how many of the fresh ones a reading that begins now will find.
@@ -96,7 +115,7 @@ func (o *order) before(run *offprint.Run) int {
 	defer o.mu.Unlock()
 	n, last := 0, ""
 	for _, w := range o.known {
-		if last = w.id; w.ahead(run) {
+		if last = max(last, w.id); w.ahead(run) {
 			n++
 		}
 	}

@@ -159,6 +159,36 @@ func TestAhead(t *testing.T) {
 	})
 }
 
+// TestACrowdThatIsHeldHidesNobodyWhoWaits holds more runs of one source than
+// places are told apart.
+func TestACrowdThatIsHeldHidesNobodyWhoWaits(t *testing.T) {
+	onEach(t, func(t *testing.T, b *bench) {
+		l := b.open(unreaped(1))
+		const crowd = maxAhead + 10
+		if _, errs := together(crowd, func(int) (Accepted, error) { return l.Accept(t.Context(), ask()) }); errors.Join(errs...) != nil {
+			t.Fatal(errors.Join(errs...))
+		}
+		m := newMakeWhen()
+		b.work(l, Workers{Slots: 2, Drain: time.Millisecond, Make: m.make})
+		b.eventually("all but one are held", func() bool { return b.held(l) == crowd-1 })
+		receive(b, m.began, "one")
+		b.elsewhere(l)
+		receive(b, m.began, "one of another source")
+		ids := []string{b.elsewhere(l), b.elsewhere(l), b.elsewhere(l)}
+		l.order.mu.Lock()
+		l.order.read = time.Time{} // what was accepted here is read, not remembered
+		l.order.mu.Unlock()
+		for i, id := range ids {
+			if n := b.ahead(l, id); n != i {
+				t.Errorf("%d are before number %d", n, i)
+			}
+		}
+		if n := b.ahead(l, b.accept(l, ask())); n != maxAhead {
+			t.Errorf("%d are before one more of the crowd, want %d", n, maxAhead)
+		}
+	})
+}
+
 func (b *bench) ahead(l *Ledger, id string) int {
 	b.Helper()
 	run, err := l.Get(b.Context(), id)
