@@ -93,7 +93,8 @@ func (h *history) durations(ctx context.Context, stands []ledger.Standing) (map[
 
 // foresee goes through the time to come: whenever a worker is free, the first
 // in line begins whose source has a place. begins has those of whom that can be
-// said, last is when one more would begin.
+// said, and without a time those whose source does not answer; last is when one
+// more would begin.
 func foresee(stands ledger.Line, slots int, takes map[string]time.Duration, now time.Time) (begins map[string]time.Time, last time.Time) {
 	begins = make(map[string]time.Time)
 	free := make([]time.Time, max(0, slots-len(stands.Running)), slots) // when each worker is, the first one first
@@ -116,7 +117,12 @@ func foresee(stands ledger.Line, slots int, takes map[string]time.Duration, now 
 			places[source] = append(places[source], now)
 		}
 	}
-	waiting := slices.Clone(stands.Waiting)
+	waiting := slices.DeleteFunc(slices.Clone(stands.Waiting), func(s ledger.Standing) bool {
+		if s.Down { // it is in nobody's way
+			begins[s.ID] = time.Time{}
+		}
+		return s.Down
+	})
 	for len(waiting) > 0 && len(free) > 0 {
 		worker := earliest(free)
 		i, at := nextAt(waiting, places, free[worker])

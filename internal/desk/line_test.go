@@ -11,7 +11,8 @@ import (
 )
 
 // What runs and waits is written as name:seconds, or name@source:seconds; those
-// that run end after so many, those that wait take as many.
+// that run end after so many, those that wait take as many. The source named down
+// does not answer.
 func TestWhenThoseInLineBegin(t *testing.T) {
 	for _, tt := range []struct {
 		name             string
@@ -27,6 +28,7 @@ func TestWhenThoseInLineBegin(t *testing.T) {
 		{"whoever is free takes the next", 2, "x:9 y:2", "a:5 b:7 c:1", nil, "a:2 b:7 c:9", 10},
 		{"one who finds no place lets others go past", 2, "x@shop:9 y:2", "a@shop:5 b:7 c:1", map[string]int{"shop": 1}, "b:2 a:9 c:9", 10},
 		{"no more places than that", 3, "x@shop:9", "a@shop:5 b@shop:5 c@shop:5", map[string]int{"shop": 2}, "a:0 b:5 c:9", 9},
+		{"who waits for a source that is down is in nobody's way", 1, "x:9", "a@down:50 b@down:50 c:1", map[string]int{"down": 1}, "a:? b:? c:9", 10},
 		{"nobody knows how long", 1, "x:?", "a:5", nil, "", -1},
 		{"nor of the first in line", 1, "x:2", "a:? b:1", nil, "a:2", -1},
 	} {
@@ -37,7 +39,7 @@ func TestWhenThoseInLineBegin(t *testing.T) {
 				for _, word := range strings.Fields(text) {
 					name, seconds, _ := strings.Cut(word, ":")
 					name, reads, _ := strings.Cut(name, "@")
-					s := ledger.Standing{ID: name, Reads: reads, Started: now}
+					s := ledger.Standing{ID: name, Reads: reads, Started: now, Down: reads == "down"}
 					if n, err := strconv.Atoi(seconds); err == nil {
 						takes[name] = time.Duration(n) * time.Second
 					}
@@ -53,7 +55,11 @@ func TestWhenThoseInLineBegin(t *testing.T) {
 			}
 			for _, word := range want {
 				name, seconds, _ := strings.Cut(word, ":")
-				if got := strconv.Itoa(int(begins[name].Sub(now) / time.Second)); got != seconds {
+				got := strconv.Itoa(int(begins[name].Sub(now) / time.Second))
+				if begins[name].IsZero() {
+					got = "?"
+				}
+				if got != seconds {
 					t.Errorf("%s begins after %s s, want %s", name, got, seconds)
 				}
 			}

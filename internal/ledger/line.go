@@ -21,16 +21,18 @@ type Standing struct {
 	ID, Tenant, Report, Format, Reads string
 	Wanted
 	Started time.Time // zero: it waits
+	Down    bool      // what it reads does not answer: when it begins, nobody knows
 	offprint.Forecast
 }
 
 // Line is the line as it stands now. Of those that wait for nothing but a worker
 // or a place it has the first 1,000, and none that waits for another try.
 func (l *Ledger) Line(ctx context.Context) (line Line, err error) {
-	line.Running, err = l.standing(ctx, `SELECT r.id, r.tenant, r.report, r.reads, r.asking, r.started, x.due, x.rest
+	line.Running, err = l.standing(ctx, `SELECT r.id, r.tenant, r.report, r.reads, r.asking, r.started, x.due, x.rest, 0
 		FROM running x CROSS JOIN runs r WHERE r.id = x.run AND r.epoch = x.epoch`)
 	if err == nil {
-		line.Waiting, err = l.standing(ctx, `SELECT id, tenant, report, reads, asking, 0, 0, 0 FROM runs
+		line.Waiting, err = l.standing(ctx, `SELECT id, tenant, report, reads, asking, 0, 0, 0,
+			CASE WHEN EXISTS (SELECT 1 FROM sources s WHERE s.name = reads AND s.outages > 0) THEN 1 ELSE 0 END FROM runs
 			WHERE state = 'queued' AND next_attempt <= $1 ORDER BY id LIMIT $2`, stamp(l.now()), maxAhead)
 	}
 	if err != nil {
@@ -50,13 +52,14 @@ func (l *Ledger) standing(ctx context.Context, text string, args ...any) (all []
 	err = each(ctx, l.reader, text, args, func(rows *sql.Rows) error {
 		var s Standing
 		var asking string
-		var started, due, rest int64
-		if err := rows.Scan(&s.ID, &s.Tenant, &s.Report, &s.Reads, &asking, &started, &due, &rest); err != nil {
+		var started, due, rest, down int64
+		if err := rows.Scan(&s.ID, &s.Tenant, &s.Report, &s.Reads, &asking, &started, &due, &rest, &down); err != nil {
 			return err
 		}
 		var asked wanted
 		err := read(asking, &asked)
 		s.Format, s.Wanted = asked.Format, asked.texts()
+		s.Down = down != 0
 		s.Started, s.Forecast = at(started), offprint.Forecast{Due: at(due), Then: micros(rest)}
 		all = append(all, s)
 		return err

@@ -103,6 +103,10 @@ func TestASourceThatIsDownIsProbedByOne(t *testing.T) {
 			ids[i] = b.another(l)
 		}
 		b.eventually("they are held", func() bool { return b.held(l) == len(ids) })
+		line, err := l.Line(t.Context())
+		if err != nil || len(line.Waiting) != len(ids) || slices.ContainsFunc(line.Waiting, func(s Standing) bool { return !s.Down }) {
+			t.Errorf("the line: %+v, %v", line, err)
+		}
 		told := map[string]offprint.Run{}
 		for _, id := range ids {
 			r := b.until(l, id, "told", func(r offprint.Run) bool { return !r.RetryUntil.IsZero() })
