@@ -35,6 +35,9 @@ func (m *maker) Work(ctx context.Context, t *river.Job[makeTicket]) error {
 	if errors.Is(err, errNoRun) {
 		return nil
 	}
+	if errors.As(err, &r.unread) {
+		err = nil // it is put back like one whose version nobody knows, so that it holds up none behind it
+	}
 	if err != nil {
 		return err
 	}
@@ -190,6 +193,9 @@ type result struct {
 // Once its context has ended it is not waited for beyond the grace; the fence
 // holds against what it does after.
 func (w *work) call(ctx context.Context, j *Job) (Made, error) {
+	if err := j.is.unread.error; err != nil {
+		return Made{}, fmt.Errorf("%w: %w", offprint.ErrUnknownVersion, err)
+	}
 	done := make(chan result, 1)
 	go func() {
 		var r result

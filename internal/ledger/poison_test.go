@@ -84,6 +84,45 @@ func TestARunThatCannotBeTakenOverKeepsNoOther(t *testing.T) {
 	})
 }
 
+// TestARunThatCannotBeReadHoldsUpNoOther has a record that a later release
+// wrote, or that was damaged, first in line for the only place of its source.
+func TestARunThatCannotBeReadHoldsUpNoOther(t *testing.T) {
+	onEach(t, func(t *testing.T, b *bench) {
+		skew := new(atomic.Int64)
+		o := reaped(1)
+		o.Now = func() time.Time { return time.Now().Add(time.Duration(skew.Load())) }
+		l := b.open(o)
+		past := b.in(l, offprint.Succeeded)
+		bad, good := b.accept(l, ask()), b.accept(l, ask())
+		for _, id := range []string{past.ID, bad} {
+			if _, err := l.db.ExecContext(t.Context(), `UPDATE runs SET asking = '{' WHERE id = $1`, id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		line, err := l.Line(t.Context())
+		if err != nil || len(line.Waiting) != 2 {
+			t.Errorf("the line: %+v, %v", line, err)
+		}
+		b.work(l, Workers{Slots: 1, Make: makeAtOnce})
+		b.untilState(l, good, offprint.Succeeded)
+		run := ask().Run
+		if past, err := l.History(t.Context(), run.Who.Tenant, run.Report, run.Format); err != nil || len(past) != 1 {
+			t.Errorf("the past: %+v, %v", past, err)
+		}
+		state := func() (is string) {
+			if err := l.reader.QueryRow(`SELECT state FROM runs WHERE id = $1`, bad).Scan(&is); err != nil {
+				t.Fatal(err)
+			}
+			return is
+		}
+		if is := state(); is == string(offprint.Failed) {
+			t.Errorf("it is %s, though another release may read it", is)
+		}
+		skew.Store(int64(48 * time.Hour))
+		b.eventually("it is given up", func() bool { return state() == string(offprint.Failed) })
+	})
+}
+
 func TestWhatCannotBeKeptIsRefused(t *testing.T) {
 	t.Parallel()
 	b := &bench{T: t, url: migrated(t)}

@@ -18,6 +18,7 @@ type record struct {
 	owner   string // of its lease
 	outage  outage // of its source, as it was known when the run might start
 	fileKey string
+	unread  unreadable // why some of the rest is missing, if it is
 }
 
 // asked is what of a run never changes once it is accepted.
