@@ -150,6 +150,9 @@ func (c *Config) check() error {
 	if !slices.Contains([]string{"", "backend", "redirect"}, c.Downloads) {
 		wrong("downloads: %q is neither backend nor redirect.", c.Downloads)
 	}
+	if c.Downloads == "redirect" && !blob.Signs(c.Files) {
+		wrong("downloads: the store under files cannot hand files out itself; of all stores only S3 can. Leave downloads out.")
+	}
 	if !slices.Contains([]string{"", "off", "tenant", "anyone"}, c.Links) {
 		wrong("links: %q is none of off, tenant and anyone.", c.Links)
 	}

@@ -79,6 +79,12 @@ func (s *Store) Signer() offprint.Signer {
 	return signer
 }
 
+// Signs tells whether the store at an address can be a [Store.Signer].
+func Signs(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && u.Scheme == "s3"
+}
+
 // owners begins the key of the blob that says which ledger's files these are:
 // a ledger takes all others for left over.
 const owners = "ledger/"
