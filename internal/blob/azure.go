@@ -34,7 +34,7 @@ type Azure struct {
 }
 
 func parseAzure(u *url.URL) (func() (*Store, error), error) {
-	p := parameters{values: u.Query()}
+	p := parametersOf(u)
 	endpoint := "https://" + u.Host + ".blob.core.windows.net"
 	if server := p.server(); server != nil {
 		endpoint = server.String()

@@ -37,8 +37,11 @@ type S3 struct {
 }
 
 func parseS3(u *url.URL) (func() (*Store, error), error) {
-	p := parameters{values: u.Query()}
+	p := parametersOf(u)
 	endpoint := p.server()
+	if endpoint != nil && strings.Trim(endpoint.Path, "/") != "" {
+		p.wrong = append(p.wrong, errors.New("endpoint has a path, and a server of S3 has none; the bucket and the prefix stand behind s3://"))
+	}
 	options := minio.Options{
 		Secure: endpoint == nil || endpoint.Scheme == "https",
 		Region: cmp.Or(p.choice("region"), os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION")),

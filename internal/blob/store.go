@@ -38,6 +38,8 @@ func Parse(address string) (open func() (*Store, error), err error) {
 	}
 	u, err := url.Parse(address)
 	switch {
+	case err == nil && strings.Contains(address, "#"):
+		return nil, errors.New("there is a # in the address of the store, and nothing behind it would be read. Leave it out")
 	case err == nil && u.Scheme == "s3":
 		return parseS3(u)
 	case err == nil && u.Scheme == "azure":
@@ -252,8 +254,19 @@ type parameters struct {
 	wrong  []error
 }
 
+func parametersOf(u *url.URL) *parameters {
+	values, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		err = errors.New("what stands behind ? cannot be read; it is name=value, with & between two of them")
+	}
+	return &parameters{values, []error{err}}
+}
+
 // choice is the value of a parameter; with choices it must be one of them.
 func (p *parameters) choice(name string, choices ...string) string {
+	if len(p.values[name]) > 1 {
+		p.wrong = append(p.wrong, fmt.Errorf("%s is said twice", name))
+	}
 	value := p.values.Get(name)
 	p.values.Del(name)
 	if value != "" && len(choices) > 0 && !slices.Contains(choices, value) {

@@ -167,11 +167,15 @@ func TestWhatIsNoAddressIsSaid(t *testing.T) {
 		"s3://bucket/../x":              "cannot stand before a file's name",
 		"azure://account":               "the names of an account and a container",
 		"azure://account/c/x?region=eu": "region is no setting",
-		"s3://bucket/x?endpont=https://a.example":  "endpont is no setting",
-		"s3://bucket/x?endpoint=a.example":         "endpoint is the address of a server",
-		"s3://bucket/x?endpoint=https://k:s@a.com": "endpoint is the address of a server",
-		"s3://bucket/x?sse=rot13":                  "sse is one of AES256, aws:kms",
-		"s3://bucket/x?path_style=maybe":           "path_style is one of true, false",
+		"s3://bucket/x?endpont=https://a.example":                     "endpont is no setting",
+		"s3://bucket/x?endpoint=a.example":                            "endpoint is the address of a server",
+		"s3://bucket/x?endpoint=https://k:s@a.com":                    "endpoint is the address of a server",
+		"s3://bucket/x?endpoint=https://a.com/bucket":                 "endpoint has a path",
+		"s3://bucket/x?endpoint=https://a.com&endpoint=https://b.com": "endpoint is said twice",
+		"s3://bucket/x?region=eu;sse=AES256":                          "cannot be read",
+		"s3://bucket/team#1?endpoint=https://a.com":                   "there is a #",
+		"s3://bucket/x?sse=rot13":                                     "sse is one of AES256, aws:kms",
+		"s3://bucket/x?path_style=maybe":                              "path_style is one of true, false",
 	} {
 		if _, err := blob.Parse(address); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want that %s", address, err, want)
