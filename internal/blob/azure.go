@@ -152,8 +152,10 @@ func (a *Azure) Open(ctx context.Context, key string, offset int64) (io.ReadClos
 	}
 	r, err := a.blob(key).DownloadStream(ctx, &azblob.DownloadStreamOptions{Range: azblob.HTTPRange{Offset: offset}})
 	switch {
+	case err == nil && r.ContentRange != nil:
+		return from(offset, *r.ContentRange, r.Body)
 	case err == nil:
-		return r.Body, nil
+		return from(offset, "", r.Body)
 	case bloberror.HasCode(err, bloberror.BlobNotFound):
 		return nil, offprint.Errorf(offprint.NotFound, "There is no such file.").Because(azureError(err))
 	case bloberror.HasCode(err, bloberror.InvalidRange): // from its end on there is nothing

@@ -255,10 +255,10 @@ func (s *S3) Open(ctx context.Context, key string, offset int64) (io.ReadCloser,
 			return nil, fmt.Errorf("open %s from %d: %w", key, offset, err)
 		}
 	}
-	r, _, _, err := s.core.GetObject(ctx, s.bucket, s.prefix+key, o)
+	r, _, header, err := s.core.GetObject(ctx, s.bucket, s.prefix+key, o)
 	switch code := minio.ToErrorResponse(err).Code; {
 	case err == nil:
-		return r, nil
+		return from(offset, header.Get("Content-Range"), r)
 	case code == minio.NoSuchKey:
 		return nil, offprint.Errorf(offprint.NotFound, "There is no such file.").Because(err)
 	case code == minio.InvalidRange: // from its end on there is nothing

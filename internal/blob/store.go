@@ -320,6 +320,15 @@ func refused(err error) error {
 	return stored(err)
 }
 
+// from is what a server answered with, if it begins where it was asked to: a
+// whole file would be taken for what is left of it.
+func from(offset int64, contentRange string, r io.ReadCloser) (io.ReadCloser, error) {
+	if offset == 0 || strings.HasPrefix(contentRange, fmt.Sprintf("bytes %d-", offset)) {
+		return r, nil
+	}
+	return nil, errors.Join(unread(fmt.Errorf("it was asked for what comes from byte %d on, and did not answer with that", offset)), r.Close())
+}
+
 // unread is why a file could not be read.
 func unread(err error) error {
 	e := offprint.Errorf(offprint.StorageUnavailable, "The file is kept. Try again in a moment.")

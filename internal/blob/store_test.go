@@ -7,9 +7,11 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/offprint/offprint"
 	"github.com/offprint/offprint/internal/blob"
@@ -183,4 +185,49 @@ func TestWhatIsNoAddressIsSaid(t *testing.T) {
 			t.Errorf("%s: tells the secret: %v", address, err)
 		}
 	}
+}
+
+// TestAStoreThatKnowsNoPartsResumesNothing: the whole of a file would be taken
+// for what is left of it.
+func TestAStoreThatKnowsNoPartsResumesNothing(t *testing.T) {
+	for name, address := range map[string]func(t *testing.T) string{
+		"s3": func(t *testing.T) string {
+			bucket := s3(t)
+			return bucket.At(between(t, bucket.Server(), wholeOnly, nil), "x")
+		},
+		"azure": func(t *testing.T) string {
+			c := azure(t)
+			return c.At("http://"+between(t, c.Server, wholeOnly, nil), "x")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, address(t))
+			if err := s.Put(t.Context(), "run_a/1/orders.csv", writing("one,two")); err != nil {
+				t.Fatal(err)
+			}
+			if got := read(t, s, "run_a/1/orders.csv", 0); got != "one,two" {
+				t.Errorf("from the beginning it is %q", got)
+			}
+			r, err := s.Open(t.Context(), "run_a/1/orders.csv", 4)
+			if offprint.CodeOf(err) != offprint.StorageUnavailable {
+				t.Errorf("from byte 4 on: %v", err)
+			}
+			if r != nil {
+				t.Error("there is something to read")
+				r.Close()
+			}
+		})
+	}
+}
+
+// wholeOnly answers whoever asks for a part with all of it.
+func wholeOnly(w http.ResponseWriter, r *http.Request) bool {
+	if r.Method != http.MethodGet || r.Header.Get("Range") == "" && r.Header.Get("X-Ms-Range") == "" {
+		return true
+	}
+	w.Header().Set("Last-Modified", time.Now().UTC().Format(http.TimeFormat))
+	if _, err := io.WriteString(w, "one,two"); err != nil {
+		panic(err)
+	}
+	return false
 }
