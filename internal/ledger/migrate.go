@@ -31,7 +31,9 @@ var (
 // migrations are applied in their order and never changed once released. They
 // expand first and contract a release later, so that old and new releases run
 // side by side.
-func migrations() []string { return []string{schema, schema2, schema3, schema4, schema5, schema6, schema7} }
+func migrations() []string {
+	return []string{schema, schema2, schema3, schema4, schema5, schema6, schema7}
+}
 
 // migrate brings River's tables and ours up to date, one process at a time.
 func (l *Ledger) migrate(ctx context.Context) error {
