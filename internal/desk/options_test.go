@@ -449,3 +449,19 @@ func TestASlowPreviewIsGivenUp(t *testing.T) {
 		t.Errorf("slow: %v", err)
 	}
 }
+
+func TestAPreviewPromisesNothing(t *testing.T) {
+	p := newPlaces()
+	p.report.Parameters = nil
+	p.report.Source = counter{rows: 1, at: func(context.Context, int) error {
+		err := offprint.Errorf(offprint.SourceUnavailable, "Your request is kept and tried again.")
+		err.Title = "The shop database did not answer"
+		return err
+	}}
+	p.alone(t, desk.Config{})
+	_, err := p.Preview(t.Context(), ann, desk.Ask{Report: "places"})
+	var told *offprint.Error
+	if !errors.As(err, &told) || told.Code != offprint.SourceUnavailable || told.Title != "The shop database did not answer" || strings.Contains(told.Detail, "kept") {
+		t.Errorf("out of reach: %v", err)
+	}
+}

@@ -65,7 +65,18 @@ func (d *Desk) Preview(ctx context.Context, who offprint.Identity, ask Ask) (Pre
 	case ctx.Err() != nil:
 		return Preview{}, context.Cause(ctx)
 	}
-	return p, err
+	return p, onlyLooked(err)
+}
+
+// onlyLooked is what a source that is out of reach means to whoever only looks:
+// its own words promise that a run is kept, and there is none.
+func onlyLooked(err error) error {
+	var told *offprint.Error
+	if !errors.As(err, &told) || told.Code != offprint.SourceUnavailable {
+		return err
+	}
+	looked := offprint.Errorf(told.Code, "So there is no preview. Look again in a minute, or generate the report: that waits until it answers.").Because(err)
+	return titled(looked, told.Title)
 }
 
 func noPreview(report *offprint.Report, limit time.Duration) error {
