@@ -31,6 +31,7 @@ var arrows = map[string]string{
 	"internal/ledger":       ". sql river",
 	"internal/notify":       ". internal/format/look mail",
 	"internal/celltest":     ". examples internal/demo source",
+	"internal/notify":       ". internal/internet http",
 	"internal/azuretest":    "internal/daemon store",
 	"internal/daemon":       "",
 	"internal/mailtest":     "mail",
