@@ -27,7 +27,7 @@ type guesses struct {
 
 // guessed is what one address has tried.
 type guessed struct {
-	until time.Time // when it will be forgotten; each guess adds guessEvery to it
+	until time.Time // when it will be forgotten; each guess adds guessEvery to it, up to mostGuesses
 	last  [sha256.Size]byte
 }
 
@@ -63,7 +63,11 @@ func (g *guesses) add(from, token string, now time.Time) {
 	if g.of == nil {
 		g.of = make(map[netip.Prefix]guessed)
 	}
-	g.of[address] = guessed{tried.until.Add(guessEvery), hash}
+	until := tried.until.Add(guessEvery)
+	if most := now.Add(mostGuesses * guessEvery); until.After(most) { // of many at once, which are all let in before one is counted
+		until = most
+	}
+	g.of[address] = guessed{until, hash}
 }
 
 // forget makes room: of those whose time is over, or else of any.
