@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/offprint/offprint"
@@ -82,7 +83,7 @@ func (s *Site) sendAway(w http.ResponseWriter, r *http.Request, fetched *desk.Fe
 // handOut answers with a file, whole or in a part, and records it. Once still
 // is an error, which is asked every now and then, the transfer is broken off;
 // nil: it never is.
-func (s *Site) handOut(w http.ResponseWriter, r *http.Request, fetched *desk.Fetched, who offprint.Identity, still func() error) {
+func (s *Site) handOut(w http.ResponseWriter, r *http.Request, fetched *desk.Fetched, who offprint.Identity, still func(context.Context) error) {
 	f := fetched.Run.File
 	content := &seeker{ctx: r.Context(), fetched: fetched, size: f.Bytes}
 	defer content.close()
@@ -95,7 +96,8 @@ func (s *Site) handOut(w http.ResponseWriter, r *http.Request, fetched *desk.Fet
 	if sum, err := hex.DecodeString(f.SHA256); err == nil {
 		h.Set("Repr-Digest", "sha-256=:"+base64.StdEncoding.EncodeToString(sum)+":")
 	}
-	out := &handing{ResponseWriter: w, content: content, head: r.Method == http.MethodHead, still: still, asked: time.Now()}
+	out := &handing{ResponseWriter: w, content: content, head: r.Method == http.MethodHead}
+	defer out.watch(r.Context(), still)()
 	http.ServeContent(out, inOnePart(r), "", fetched.Run.Finished, content)
 	if err := out.refused(f); err != nil {
 		s.sorry(w, r, err)
@@ -246,8 +248,7 @@ type handing struct {
 	http.ResponseWriter
 	content *seeker
 	head    bool
-	still   func() error
-	asked   time.Time // still, the last time
+	over    atomic.Bool // it may not go on
 	status  int
 	err     error // of opening
 	bytes   int64
@@ -256,6 +257,35 @@ type handing struct {
 // askEvery is how long a transfer goes on before it is asked again whether it
 // still may.
 const askEvery = 500 * time.Millisecond
+
+var errOver = errors.New("the transfer may not go on")
+
+// watch breaks the transfer off once still is an error, also while nobody takes
+// what was written. It does so until what it answers with is called.
+func (h *handing) watch(ctx context.Context, still func(context.Context) error) (end func()) {
+	if still == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		wire := http.NewResponseController(h.ResponseWriter)
+		asking := time.NewTicker(askEvery)
+		defer asking.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-asking.C:
+			}
+			if h.over.Load() || still(ctx) != nil {
+				h.over.Store(true)
+				_ = wire.SetWriteDeadline(time.Now()) // again each time: a piece that was just begun has set its own
+			}
+		}
+	})
+	return func() { cancel(); watching.Wait() }
+}
 
 func (h *handing) WriteHeader(status int) {
 	h.status = status
@@ -272,11 +302,8 @@ func (h *handing) Write(b []byte) (int, error) {
 	if h.err != nil || h.status >= 400 {
 		return len(b), h.err
 	}
-	if h.still != nil && time.Since(h.asked) > askEvery {
-		if err := h.still(); err != nil {
-			return 0, err // less than was promised: the server breaks the connection
-		}
-		h.asked = time.Now()
+	if h.over.Load() {
+		return 0, errOver // less than was promised: the server breaks the connection
 	}
 	n, err := h.ResponseWriter.Write(b)
 	h.bytes += int64(n)

@@ -212,7 +212,7 @@ func (s *Site) linkFile(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s.handOut(w, r, h.Fetched, h.Visitor, func() error { return s.Desk.Still(r.Context(), h) })
+	s.handOut(w, r, h.Fetched, h.Visitor, func(ctx context.Context) error { return s.Desk.Still(ctx, h) })
 	return nil
 }
 

@@ -445,6 +445,30 @@ func TestALinkIsTakenBackEverywhereAtOnce(t *testing.T) {
 	t.Logf("broken off after %d of %d bytes, %v after the link was taken back", n, res.ContentLength, time.Since(began))
 }
 
+// TestARevokedLinkEndsAlsoATransferThatNobodyReads: what waits to be sent is
+// not asked about before it is.
+func TestARevokedLinkEndsAlsoATransferThatNobodyReads(t *testing.T) {
+	w := open(t, wish{keys: people})
+	id := w.made("opk_ann", `{"report":"orders","parameters":{"rows":1000000}}`)["id"].(string)
+	path, link := w.share(id, `{"audience":"anyone"}`)
+	to := w.click(path, "").wants(t, http.StatusSeeOther).Header.Get("Location")
+	res := w.begin(t.Context(), "GET", to, call{})
+	defer res.Body.Close()
+	if _, err := io.ReadFull(res.Body, make([]byte, 1000)); err != nil || res.StatusCode != 200 {
+		t.Fatal(res.Status, err)
+	}
+	w.do("DELETE", "/v1/runs/"+id+"/links/"+link, call{key: "opk_ann"}).wants(t, 204)
+	began := time.Now()
+	sent := int64(w.downloadBy(id, link)["bytes"].(float64))
+	if sent >= res.ContentLength {
+		t.Fatalf("all %d bytes were on their way already", sent)
+	}
+	t.Logf("ended %v after the link was taken back, at %d of %d bytes", time.Since(began), sent, res.ContentLength)
+	if n, err := io.Copy(io.Discard, res.Body); err == nil {
+		t.Errorf("a whole file of %d bytes", n)
+	}
+}
+
 func TestGuessingIsSlow(t *testing.T) {
 	c := new(clock)
 	w := open(t, wish{keys: people, ledger: ledger.Options{Now: c.now}, proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
