@@ -3,6 +3,7 @@
 package blob
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -207,20 +208,32 @@ func (d *Dir) Delete(_ context.Context, key string) error {
 	return nil
 }
 
-// List walks the folder in the order of its names.
+// List walks the folder in the order of its names. A folder below it that
+// cannot be read hides no other; the first one is told of at the end.
 func (d *Dir) List(ctx context.Context, prefix string) iter.Seq2[offprint.Blob, error] {
 	return func(yield func(offprint.Blob, error) bool) {
+		var unreadable error
+		ended := false // nobody wants more
 		err := fs.WalkDir(d.root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
 			if errors.Is(err, fs.ErrNotExist) { // deleted while we walk
 				return nil
 			}
-			if err = errors.Join(err, ctx.Err()); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if err != nil && entry != nil {
+				unreadable = cmp.Or(unreadable, err)
+				return fs.SkipDir
+			}
+			if err != nil {
 				return err
 			}
-			return visit(name, entry, prefix, yield)
+			err = visit(name, entry, prefix, yield)
+			ended = errors.Is(err, fs.SkipAll)
+			return err
 		})
-		if err != nil && !errors.Is(err, fs.SkipAll) {
-			yield(offprint.Blob{}, stored(err))
+		if err = cmp.Or(err, unreadable); err != nil && !ended {
+			yield(offprint.Blob{}, unread(err))
 		}
 	}
 }
