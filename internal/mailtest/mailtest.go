@@ -57,6 +57,7 @@ type Server struct {
 	tls       *tls.Config
 	server    *smtp.Server
 	served    chan error
+	listener  net.Listener
 
 	mu     sync.Mutex
 	asked  int // messages that began
@@ -127,7 +128,7 @@ func (s *Server) Up() {
 		s.server.TLSConfig = s.tls
 	}
 	served := make(chan error, 1)
-	s.served = served
+	s.served, s.listener = served, listener
 	go func(server *smtp.Server) { served <- server.Serve(listener) }(s.server)
 }
 
@@ -137,6 +138,7 @@ func (s *Server) Down() {
 		return
 	}
 	s.server.Close()
+	s.listener.Close() // which the server does not know before it serves
 	if err := <-s.served; err != nil && !errors.Is(err, smtp.ErrServerClosed) {
 		s.t.Errorf("the mail server: %v", err)
 	}
