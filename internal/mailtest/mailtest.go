@@ -43,8 +43,9 @@ import (
 type Server struct {
 	User, Password string // whoever else comes is not let in
 	Ways           []string
-	Implicit       bool // encrypted from the first byte
-	Plain          bool // offers no encryption
+	Sender         string // the only one that is taken; empty: everybody
+	Implicit       bool   // encrypted from the first byte
+	Plain          bool   // offers no encryption
 	// Answer is what is said to a recipient of the n-th message, from 1; nil
 	// takes it. It may take its time.
 	Answer func(n int, to string) error
@@ -56,8 +57,8 @@ type Server struct {
 	authority string // its own, a file in PEM
 	tls       *tls.Config
 	server    *smtp.Server
-	served    chan error
 	listener  net.Listener
+	served    chan error
 
 	mu     sync.Mutex
 	asked  int // messages that began
@@ -127,9 +128,8 @@ func (s *Server) Up() {
 	} else if !s.Plain {
 		s.server.TLSConfig = s.tls
 	}
-	served := make(chan error, 1)
-	s.served, s.listener = served, listener
-	go func(server *smtp.Server) { served <- server.Serve(listener) }(s.server)
+	s.listener, s.served = listener, make(chan error, 1)
+	go func(server *smtp.Server, served chan<- error) { served <- server.Serve(listener) }(s.server, s.served)
 }
 
 // Down lets it answer nobody.
@@ -137,9 +137,9 @@ func (s *Server) Down() {
 	if s.server == nil {
 		return
 	}
+	s.listener.Close() // by ourselves, in case that nothing is served yet
 	s.server.Close()
-	s.listener.Close() // which the server does not know before it serves
-	if err := <-s.served; err != nil && !errors.Is(err, smtp.ErrServerClosed) {
+	if err := <-s.served; err != nil && !errors.Is(err, smtp.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 		s.t.Errorf("the mail server: %v", err)
 	}
 	s.server = nil
@@ -272,6 +272,9 @@ func (s *session) Mail(from string, o *smtp.MailOptions) error {
 	}
 	if o.UTF8 {
 		return Refusal(553, "5.6.7 nothing of ours needs SMTPUTF8")
+	}
+	if s.Sender != "" && s.Sender != from {
+		return Refusal(553, "5.7.1 Sender address rejected")
 	}
 	s.from = from
 	return nil

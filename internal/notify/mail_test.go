@@ -438,6 +438,7 @@ func TestAServerThatRefuses(t *testing.T) {
 		}}, offprint.Undeliverable, "554 5.7.1 rejected for its content very", false},
 		{"not now", &mailtest.Server{Last: func(int) error { return mailtest.Refusal(421, "4.3.2 Shutting down") }}, offprint.Unreachable, "421 4.3.2 Shutting down", false},
 		{"who are you", &mailtest.Server{Answer: said(530, "5.7.0 Authentication required")}, offprint.Unreachable, "does not let this server in", true},
+		{"not from you", &mailtest.Server{Sender: "sales@example.com"}, offprint.Unreachable, "The mail server said: 553 5.7.1 Sender address rejected. The message is kept and sent again. Whoever runs this server has to mend that.", true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := mailtest.Start(t, tt.server)
