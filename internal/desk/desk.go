@@ -27,6 +27,7 @@ type Config struct {
 	Ledger    *ledger.Ledger
 	Blobs     offprint.Blobs
 	Notifiers map[string]offprint.Notifier // by the scheme of the addresses they serve
+	Base      string                       // what people's browsers call this server, https://reports.example.com; empty: notices lead nowhere
 
 	Retention   time.Duration   // of files; 7 days
 	MaxAttempts int             // 5

@@ -84,6 +84,12 @@ var (
 // its end.
 func onBoth(t *testing.T, c desk.Config, story func(t *testing.T, d *desk.Desk)) {
 	t.Helper()
+	onBothAfter(t, nil, c, story)
+}
+
+// onBothAfter is onBoth with a pause of one's own after a try that failed.
+func onBothAfter(t *testing.T, backoff func(int) time.Duration, c desk.Config, story func(t *testing.T, d *desk.Desk)) {
+	t.Helper()
 	for name, url := range map[string]func(t *testing.T) string{
 		"sqlite":   func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "ledger.db") },
 		"postgres": func(t *testing.T) string { return pgtest.URL(t) },
@@ -91,7 +97,7 @@ func onBoth(t *testing.T, c desk.Config, story func(t *testing.T, d *desk.Desk))
 		t.Run(name, func(t *testing.T) {
 			at := url(t) // before the goroutines are counted: it may start a server for all tests
 			defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
-			l, err := ledger.Open(t.Context(), at, ledger.Options{Exclusive: true, Lease: time.Second, Beat: 200 * time.Millisecond, Reap: 100 * time.Millisecond})
+			l, err := ledger.Open(t.Context(), at, ledger.Options{Exclusive: true, Lease: time.Second, Beat: 200 * time.Millisecond, Reap: 100 * time.Millisecond, Backoff: backoff})
 			if err != nil {
 				t.Fatal(err)
 			}

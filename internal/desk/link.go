@@ -43,6 +43,7 @@ func reaches(audience, most Audience) bool {
 type Share struct {
 	Audience Audience // empty: Tenant
 	Label    string
+	Address  string    // whom it is for, where it is for somebody
 	Expires  time.Time // zero, or later than the file's: with the file
 	Most     int       // how often it may be used; 0: no limit
 	Idempotency
@@ -86,7 +87,7 @@ func (d *Desk) addLink(ctx context.Context, who offprint.Identity, run offprint.
 	if err := d.checkShare(s); err != nil {
 		return ledger.Shared{}, err
 	}
-	link := Link{Run: run.ID, Audience: s.Audience, Label: s.Label, Maker: who.User, Expires: s.Expires, Most: s.Most}
+	link := Link{Run: run.ID, Audience: s.Audience, Label: s.Label, Address: s.Address, Maker: who.User, Expires: s.Expires, Most: s.Most}
 	sharing := ledger.Sharing{Link: link, Hash: hashOf(token), Key: key}
 	if key.Key != "" {
 		secrets, err := d.secrets(ctx)

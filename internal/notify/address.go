@@ -41,7 +41,7 @@ func readAddress(text string) (a address, problem string) {
 		return address{}, unreadable
 	}
 	read, err := mail.ParseAddress(a.String())
-	if err != nil || read.Name != "" || read.Address != a.String() || len(a.local) > 64 || len(read.Address) > 254 {
+	if err != nil || read.Name != "" || read.Address != a.String() || len(a.local) > 64 || len(read.Address) > longest {
 		return address{}, noAddress
 	}
 	if strings.ContainsAny(a.local, "%!") { // by which relays were once told to pass it on elsewhere
@@ -49,6 +49,10 @@ func readAddress(text string) (a address, problem string) {
 	}
 	return a, ""
 }
+
+// longest is the longest address that is taken, which is as much as the label of
+// a link holds; mail itself knows 254.
+const longest = 200
 
 // domains knows how a domain is written for machines: bücher.example is
 // xn--bcher-kva.example.
