@@ -37,6 +37,7 @@ type Config struct {
 	Workers        int      // runs made at once in this process; 0: none
 	Secrets        [][]byte // newest first; of 32 bytes at least; none: one that the ledger keeps
 	Auth           Auth
+	Mail           *Mail    // nil: nobody is told by mail
 	Origins        []string // that may call from a browser
 	TrustedProxies []string // addresses or networks whose X-Forwarded-For is believed
 	MetricsListen  string   // address and port of /metrics; empty: none
@@ -155,6 +156,9 @@ func (c *Config) check() error {
 	}
 	if !slices.Contains([]string{"", "off", "tenant", "anyone"}, c.Links) {
 		wrong("links: %q is none of off, tenant and anyone.", c.Links)
+	}
+	if _, err := c.mail(); err != nil {
+		errs = append(errs, err)
 	}
 	for _, secret := range c.Secrets {
 		if len(secret) < 32 {

@@ -99,6 +99,7 @@ func (r *reading) keys(c *Config) yaml.Keys {
 		"workers":         r.count(&c.Workers),
 		"secrets":         r.secrets(&c.Secrets),
 		"auth":            r.auth(&c.Auth),
+		"mail":            r.mail(&c.Mail),
 		"origins":         r.texts(&c.Origins),
 		"trusted_proxies": r.texts(&c.TrustedProxies),
 		"metrics_listen":  r.text(&c.MetricsListen),
@@ -178,6 +179,17 @@ func (r *reading) auth(a *Auth) func(yaml.Entry) {
 					a.JWT.Secret = []byte(secret)
 				}
 			},
+		})
+	}
+}
+
+func (r *reading) mail(m **Mail) func(yaml.Entry) {
+	return func(e yaml.Entry) {
+		if *m == nil {
+			*m = new(Mail)
+		}
+		r.Object(e, "mail", yaml.Keys{
+			"url": r.text(&(*m).URL), "from": r.text(&(*m).From), "allow": r.texts(&(*m).Allow), "templates": r.text(&(*m).Templates),
 		})
 	}
 }
@@ -313,6 +325,9 @@ func (c *Config) relativeTo(dir string) {
 	c.Database = pathIn(dir, "sqlite:", c.Database, "data/offprint.db")
 	c.Files = pathIn(dir, "dir:", c.Files, "data/files")
 	c.Reports = pathIn(dir, "", c.Reports, "reports")
+	if c.Mail != nil && c.Mail.Templates != "" {
+		c.Mail.Templates = pathIn(dir, "", c.Mail.Templates, "")
+	}
 	for name, s := range c.Sources {
 		s.URL = pathIn(dir, "sqlite:", s.URL, "")
 		c.Sources[name] = s

@@ -48,6 +48,9 @@ func Check(ctx context.Context, c Config, offline bool) (Checked, error) {
 	return checked, sources.Close()
 }
 
+// Configuration is the file of problems that no file has.
+const Configuration = "configuration"
+
 // configured are the errors of a configuration one by one.
 func configured(err error) (problems source.Problems) {
 	if err == nil {
@@ -59,7 +62,7 @@ func configured(err error) (problems source.Problems) {
 		}
 		return problems
 	}
-	return source.Problems{{File: "configuration", Text: strings.TrimSuffix(err.Error(), ".") + "."}}
+	return source.Problems{{File: Configuration, Text: strings.TrimSuffix(err.Error(), ".") + "."}}
 }
 
 // A Beginning is the first rows of a part of a report.

@@ -7,7 +7,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
+	"time"
 
+	"github.com/offprint/offprint"
 	"github.com/offprint/offprint/server"
 	"github.com/offprint/offprint/source"
 )
@@ -16,12 +20,16 @@ type checkCommand struct {
 	configured
 	shop
 	Offline bool   `help:"Ask no database."`
+	Mail    string `help:"Send a message to try the mail server, too." placeholder:"ADDRESS"`
 	Strict  bool   `help:"Fail over warnings too."`
 	Format  string `help:"text for people; json has one object a line: file, line, column, severity, text." enum:"text,json" default:"text"`
 }
 
 // Run prints all that is wrong and fails if something is.
 func (c checkCommand) Run(ctx context.Context, t *terminal) error {
+	if c.Offline && c.Mail != "" {
+		return fmt.Errorf("%w: --offline asks nobody, and --mail sends a message. Leave one of them out", errUsage)
+	}
 	checked, err := c.check(ctx, t)
 	if err != nil {
 		return err
@@ -57,7 +65,30 @@ func (c checkCommand) check(ctx context.Context, t *terminal) (checked server.Ch
 	if err != nil {
 		return checked, err
 	}
-	return server.Check(ctx, config, c.Offline)
+	checked, err = server.Check(ctx, config, c.Offline)
+	unusable := slices.ContainsFunc(checked.Problems, func(p source.Problem) bool { return p.File == server.Configuration })
+	if err != nil || c.Mail == "" || unusable {
+		return checked, err
+	}
+	return checked, c.tryMail(ctx, t, config, &checked)
+}
+
+// tryMail sends a message; that it was not taken is a problem like others.
+func (c checkCommand) tryMail(ctx context.Context, t *terminal, config server.Config, checked *server.Checked) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	err := server.TryMail(ctx, config, c.Mail)
+	var wrong *offprint.Error
+	switch {
+	case errors.As(err, &wrong):
+		return fmt.Errorf("%w: --mail: %s", errUsage, wrong.Detail)
+	case err != nil:
+		checked.Problems = append(checked.Problems, source.Problem{File: "mail", Text: strings.TrimSuffix(err.Error(), ".") + "."})
+	case c.Format == "text":
+		_, err = fmt.Fprintf(t.out, "The mail server took a message to %s.\n", c.Mail)
+		return err
+	}
+	return nil
 }
 
 // fromHere is a path below this folder without it, and any other as it is.

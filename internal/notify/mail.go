@@ -140,7 +140,8 @@ func (m *Mail) Notify(ctx context.Context, n offprint.Notice) error {
 	return m.send(ctx, n.ID, to, write(n, m.own(n.Run.Who, to), m.Now()))
 }
 
-// Try sends a letter that says it is a test to any address.
+// Try sends a letter that says it is a test to any address. Its error is for an
+// operator: Invalid, or what the mail server said.
 func (m *Mail) Try(ctx context.Context, text, link string) error {
 	to, problem := readAddress(text)
 	if problem != "" {
@@ -149,7 +150,16 @@ func (m *Mail) Try(ctx context.Context, text, link string) error {
 	l := samples()[0]
 	l.Title, l.Sentence, l.Facts, l.Notes = "A test of mail", "Mail from here arrives, and looks like this.", nil, nil
 	l.Subject, l.Link, l.Why = l.Badge+": "+l.Title, link, []string{"You get this because somebody tried out the mail of this server."}
-	return m.send(ctx, "test_"+strings.ToLower(rand.Text()), to, l)
+	err := m.send(ctx, "test_"+strings.ToLower(rand.Text()), to, l)
+	var e *offprint.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	said, _, _ := strings.Cut(e.Detail, kept) // which is not so of a test
+	if cause := errors.Unwrap(e); cause != nil {
+		return fmt.Errorf("%s (%w)", strings.TrimSuffix(said, "."), cause)
+	}
+	return errors.New(said)
 }
 
 func (m *Mail) send(ctx context.Context, id string, to address, l letter) error {

@@ -231,9 +231,11 @@ func (m mending) Unwrap() error { return m.error }
 // does not.
 var signInFirst = []int{530, 534, 535, 538}
 
+// kept is what becomes of a message that was not taken now.
+const kept = " The message is kept and sent again."
+
 // unreachable is an error between us and the server.
 func (r *relay) unreachable(ctx context.Context, err error) error {
-	const kept = " The message is kept and sent again."
 	const mend = kept + " Whoever runs this server has to mend that."
 	cause := errors.New(r.hidden(err.Error()))
 	told := func(detail string) error { return offprint.Errorf(offprint.Unreachable, "%s", detail).Because(cause) }
