@@ -49,6 +49,14 @@ type Notifier interface {
 	Notify(ctx context.Context, n Notice) error
 }
 
+// A Directory is a [Notifier] that knows whom somebody may choose to have told.
+type Directory interface {
+	Contacts(ctx context.Context, who Identity) ([]Contact, error)
+}
+
+// A Contact is an address and what people call it.
+type Contact struct{ Address, Name string }
+
 // A Notice is one message to one address about one event of one run.
 type Notice struct {
 	ID      string

@@ -266,6 +266,15 @@ func (d *Desk) Notices(ctx context.Context, who offprint.Identity, id string) ([
 	return d.Ledger.Notices(ctx, id)
 }
 
+// Reminder is when those who want to know will be told that the file of one of
+// who's runs will be gone; the zero time: nobody will.
+func (d *Desk) Reminder(ctx context.Context, who offprint.Identity, id string) (time.Time, error) {
+	if _, err := d.Get(ctx, who, id); err != nil {
+		return time.Time{}, err
+	}
+	return d.Ledger.Reminder(ctx, id)
+}
+
 // ReplayNotice sends a notice once more.
 func (d *Desk) ReplayNotice(ctx context.Context, who offprint.Identity, id, notice string) error {
 	if _, err := d.Get(ctx, who, id); err != nil {

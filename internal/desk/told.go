@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -166,6 +167,18 @@ func (d *Desk) Mails(ctx context.Context, who offprint.Identity, report *offprin
 	return strings.TrimPrefix(m.Address, "mailto:"), m.ready(), err
 }
 
+// MailTo is where who would be mailed; where they cannot be, why.
+func (d *Desk) MailTo(ctx context.Context, who offprint.Identity) (address, why string, err error) {
+	if d.Notifiers["mailto"] == nil {
+		return "", "This server sends no mail.", nil
+	}
+	to, err := d.admit(ctx, who, mailOf(who))
+	if no, ok := refusal(err); ok {
+		return "", no.Detail, nil
+	}
+	return strings.TrimPrefix(to.Address, "mailto:"), "", err
+}
+
 func mailOf(who offprint.Identity) string { return "mailto:" + who.Email }
 
 // try is an address that nobody asked for in so many words: the zero Addressee
@@ -231,6 +244,23 @@ type Preferences = ledger.Preferences
 // Preferences are who's own; nil: they have none.
 func (d *Desk) Preferences(ctx context.Context, who offprint.Identity) (*Preferences, error) {
 	return d.Ledger.Preferences(ctx, who.Tenant, who.User)
+}
+
+// Contacts are those whom who may choose to have told, as far as who delivers to
+// them knows any.
+func (d *Desk) Contacts(ctx context.Context, who offprint.Identity) (all []offprint.Contact, err error) {
+	for _, scheme := range slices.Sorted(maps.Keys(d.Notifiers)) {
+		directory, ok := d.Notifiers[scheme].(offprint.Directory)
+		if !ok {
+			continue
+		}
+		some, err := directory.Contacts(ctx, who)
+		if err != nil {
+			return nil, fmt.Errorf("list %s addresses: %w", scheme, err)
+		}
+		all = append(all, some...)
+	}
+	return all, nil
 }
 
 // mostWebhooks leaves a run room for whom its report names, and the asker.

@@ -23,6 +23,17 @@ func (l *Ledger) remindAt(r *offprint.Run, finished, expires time.Time) time.Tim
 	return at
 }
 
+// Reminder is when those who want to know will be told that the run's file will
+// be gone; the zero time: nobody will.
+func (l *Ledger) Reminder(ctx context.Context, run string) (time.Time, error) {
+	var when int64
+	err := one(ctx, l.reader, `SELECT remind FROM runs WHERE id = $1 AND file_state = 'available'`, []any{run}, &when)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return time.Time{}, fmt.Errorf("read when to remind of %s: %w", run, err)
+	}
+	return at(when), nil
+}
+
 // Remind tells those who want to know, of up to limit runs, that a file will
 // soon be gone, and answers of how many runs they were to be told. Each of
 // their addresses is told once, however often the file is kept longer.

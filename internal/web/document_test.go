@@ -213,6 +213,10 @@ func TestTheDocumentSaysWhatIsAnswered(t *testing.T) {
 	c.walk("POST", "/v1/reports/{name=orders}/estimate", 200, call{body: `{"parameters":{"rows":7}}`})
 	c.walk("POST", "/v1/reports/{name=orders}/estimate", 422, call{body: `{"format":"no"}`})
 	c.walk("GET", "/v1/me", 200, call{})
+	c.walk("GET", "/v1/me/notifications", 200, call{})
+	c.walk("PUT", "/v1/me/notifications", 200, call{body: `{"mail":{"failed":true}}`})
+	c.walk("PUT", "/v1/me/notifications", 422, call{body: `{"webhooks":["none"]}`})
+	c.walk("DELETE", "/v1/me/notifications", 204, call{})
 
 	waits := []string{"Prefer: wait=30", "Idempotency-Key: one"}
 	ask := call{body: `{"report":"orders","parameters":{"rows":10,"least":"1.5"},"metadata":{"job":"7"}}`, headers: waits}

@@ -23,6 +23,8 @@ type formPage struct {
 	Inputs   []input
 	Format   string
 	Key      string
+	MailTo   string       // where whoever asks would be mailed; empty: nowhere
+	Mailed   bool         // they are, when it is ready
 	Today    offprint.Day // which the words of periods are of
 	Errors   []string     // of no input
 	Preview  *previewPage // nil: not asked for
@@ -92,12 +94,15 @@ func (s *Site) form(v *visit) error {
 			return !slices.ContainsFunc(r.Parameters, func(p offprint.Parameter) bool { return p.Name == name })
 		})
 	}
-	page := v.formOf(r, sent, format)
+	page, err := v.formOf(r, sent, format)
+	if err != nil {
+		return err
+	}
 	return s.show(v.w, http.StatusOK, "report", "layout", v.watched(v.frame(r.TitleIn(v.to.locale), page), name))
 }
 
-func (v *visit) formOf(r *offprint.Report, sent offprint.Sent, format string) *formPage {
-	page := &formPage{report: v.viewReport(r, v.to.locale), Format: format, Key: rand.Text(), Today: v.today(), Problems: v.problemsOf(r.Name)}
+func (v *visit) formOf(r *offprint.Report, sent offprint.Sent, format string) (page *formPage, err error) {
+	page = &formPage{report: v.viewReport(r, v.to.locale), Format: format, Key: rand.Text(), Today: v.today(), Problems: v.problemsOf(r.Name)}
 	if page.Format == "" && len(page.Formats) > 0 {
 		page.Format = page.Formats[0].Name
 	}
@@ -106,7 +111,20 @@ func (v *visit) formOf(r *offprint.Report, sent offprint.Sent, format string) *f
 	for i := range r.Parameters {
 		page.Inputs = append(page.Inputs, v.inputOf(ctx, r, &r.Parameters[i], sent))
 	}
-	return page
+	page.MailTo, page.Mailed, err = v.Desk.Mails(v.r.Context(), v.who, r)
+	if said := mailedIn(v.r.PostForm); said != nil {
+		page.Mailed = *said
+	}
+	return page, err
+}
+
+// mailedIn is whether a form says to mail whoever sends it; nil: it does not ask.
+func mailedIn(form url.Values) *bool {
+	if !form.Has("mail_asked") {
+		return nil
+	}
+	said := form.Has("mail")
+	return &said
 }
 
 // today is the reader's, as far as their browser has told its zone.
@@ -280,7 +298,7 @@ func (s *Site) generate(v *visit) error {
 	sent := sentIn(r, v.r.PostForm)
 	ask := desk.Ask{
 		Report: r.Name, Format: v.r.PostForm.Get("format"), Parameters: sent,
-		TimeZone: v.zone(), Locale: cmp.Or(v.to.locale, "en"),
+		TimeZone: v.zone(), Locale: cmp.Or(v.to.locale, "en"), Mailed: mailedIn(v.r.PostForm),
 	}
 	ask.Idempotency = formKey(v.r.PostForm, "POST /reports/"+r.Name)
 	run, _, err := s.Desk.Submit(v.r.Context(), v.who, ask)
@@ -305,7 +323,10 @@ func formKey(form url.Values, route string) desk.Idempotency {
 }
 
 func (v *visit) formAgain(r *offprint.Report, sent offprint.Sent, format string, err error) error {
-	page := v.formOf(r, sent, format)
+	page, failed := v.formOf(r, sent, format)
+	if failed != nil {
+		return failed
+	}
 	for _, f := range shown(err).Errors {
 		name, _ := strings.CutPrefix(f.Pointer, "#/parameters/")
 		i := slices.IndexFunc(page.Inputs, func(in input) bool { return in.Name == name })

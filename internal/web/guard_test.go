@@ -202,7 +202,8 @@ func TestTheDocumentNamesEveryRoute(t *testing.T) {
 		"get /v1/reports/{name}/parameters/{parameter}/options", "post /v1/runs", "get /v1/runs", "get /v1/runs/{id}", "patch /v1/runs/{id}", "delete /v1/runs/{id}",
 		"post /v1/runs/{id}/cancel", "post /v1/runs/{id}/rerun", "get /v1/runs/{id}/file", "delete /v1/runs/{id}/file", "post /v1/runs/{id}/download",
 		"get /v1/runs/{id}/manifest", "get /v1/runs/{id}/downloads", "get /v1/runs/{id}/notices", "post /v1/runs/{id}/notices/{notice}/replay",
-		"get /v1/runs/{id}/links", "post /v1/runs/{id}/links", "delete /v1/runs/{id}/links/{link}", "get /v1/runs/{id}/events", "get /v1/events", "get /v1/me", "head /v1/runs/{id}/file",
+		"get /v1/runs/{id}/links", "post /v1/runs/{id}/links", "delete /v1/runs/{id}/links/{link}", "get /v1/runs/{id}/events", "get /v1/events", "get /v1/me",
+		"get /v1/me/notifications", "put /v1/me/notifications", "delete /v1/me/notifications", "head /v1/runs/{id}/file",
 	}
 	ids := make(map[string]bool)
 	for _, route := range routes {

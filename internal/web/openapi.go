@@ -122,7 +122,7 @@ var pathNames = regexp.MustCompile(`\{(\w+)\}`)
 func (d *document) finish() error {
 	d.completeSchemas()
 	for _, item := range d.OpenAPI().Paths {
-		for _, op := range []*huma.Operation{item.Get, item.Head, item.Post, item.Patch, item.Delete} {
+		for _, op := range []*huma.Operation{item.Get, item.Head, item.Post, item.Put, item.Patch, item.Delete} {
 			if op != nil {
 				d.completeAnswers(op)
 			}

@@ -53,7 +53,7 @@ func newPages() (*pages, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse the page's frame: %w", err)
 	}
-	for _, name := range []string{"home", "report", "run", "message", "broken", "share", "link"} {
+	for _, name := range []string{"home", "report", "run", "message", "broken", "share", "link", "notifications"} {
 		t, err := base.Clone()
 		if err == nil {
 			t, err = t.ParseFS(files, "html/"+name+".html")
@@ -140,6 +140,7 @@ type frame struct {
 	Base    string
 	Title   string
 	Who     string // empty: nobody has to sign in
+	Tells   bool   // there is something to be told, and so to choose
 	Guest   bool   // whoever reads it came by a link, and what else there is here is not for them
 	Refresh bool   // without a script, the page is loaded again and again
 	Watches string // where the script reads the State, and loads the page again when it is another; empty: it does not
@@ -148,7 +149,7 @@ type frame struct {
 }
 
 func (v *visit) frame(title string, page any) frame {
-	f := frame{Base: v.prefix, Title: title, Page: page}
+	f := frame{Base: v.prefix, Title: title, Tells: len(v.Desk.Notifiers) > 0, Page: page}
 	if v.Identity.Required {
 		f.Who = cmp.Or(v.who.Email, v.who.User)
 	}
@@ -308,6 +309,8 @@ type runPage struct {
 	Parameters []offprint.Shown
 	Facts      []fact
 	Warnings   []offprint.Warning
+	Told       []toldRow
+	Telling    string // how soon that will be another: now, later
 	Error      *problem
 	Deletable  bool
 	Shareable  bool
@@ -338,6 +341,9 @@ func (s *Site) runPage(v *visit) error {
 	page := runPage{
 		card: c, Report: run.Report, Parameters: s.parameters(&run, v.to.locale), Facts: v.facts(&run), Warnings: run.Warnings, Deletable: c.File != "",
 	}
+	if page.Told, page.Telling, err = v.told(&run); err != nil {
+		return err
+	}
 	_, err = s.Desk.Report(v.who, run.Report)
 	page.ByReport = err == nil
 	if page.Deletable {
@@ -351,7 +357,7 @@ func (s *Site) runPage(v *visit) error {
 		return s.show(v.w, http.StatusOK, "run", "panel", page)
 	}
 	f := v.frame(run.Title, page)
-	f.Refresh = !run.State.Final()
+	f.Refresh = !run.State.Final() || page.Telling == tellingNow
 	return s.show(v.w, http.StatusOK, "run", "layout", f)
 }
 

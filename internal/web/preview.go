@@ -147,7 +147,10 @@ func (s *Site) previewForm(v *visit) error {
 	if v.r.URL.Query().Get("part") == "preview" {
 		return s.show(v.w, status, "report", "preview", page)
 	}
-	form := v.formOf(r, sent, format)
+	form, err := v.formOf(r, sent, format)
+	if err != nil {
+		return err
+	}
 	form.Preview = page
 	return s.show(v.w, status, "report", "layout", v.frame(r.TitleIn(v.to.locale), form))
 }

@@ -10,7 +10,8 @@ import (
 // itself; what is handled plainly is described here.
 func (s *Site) routes() error {
 	s.api = s.newDocument()
-	get, head, post, patch, del := method(http.MethodGet), method(http.MethodHead), method(http.MethodPost), method(http.MethodPatch), method(http.MethodDelete)
+	get, head, post, patch := method(http.MethodGet), method(http.MethodHead), method(http.MethodPost), method(http.MethodPatch)
+	put, del := method(http.MethodPut), method(http.MethodDelete)
 
 	// Reports
 	operation(s, get("/v1/reports", "List reports", 304), s.reports)
@@ -54,6 +55,9 @@ func (s *Site) routes() error {
 	operation(s, get("/v1/runs/{id}/notices", "List notices"), s.notices)
 	operation(s, post("/v1/runs/{id}/notices/{notice}/replay", "Send a notice again"), s.replayNotice)
 	operation(s, get("/v1/me", "Who I am"), s.me)
+	operation(s, get("/v1/me/notifications", "Get my notifications"), s.notifications)
+	operation(s, put("/v1/me/notifications", "Choose my notifications"), s.prefer)
+	operation(s, del("/v1/me/notifications", "Forget my notifications"), s.preferNothing)
 
 	// The page
 	s.mux.HandleFunc("GET /{$}", s.page(s.home))
@@ -69,6 +73,9 @@ func (s *Site) routes() error {
 	s.mux.HandleFunc("GET /runs/{id}/links", s.page(s.sharePage))
 	s.mux.HandleFunc("POST /runs/{id}/links", s.page(s.makeLinkPage))
 	s.mux.HandleFunc("POST /runs/{id}/links/{link}/revoke", s.page(s.revokePage))
+	s.mux.HandleFunc("POST /runs/{id}/notices/{notice}/again", s.page(s.tellAgainPage))
+	s.mux.HandleFunc("GET /notifications", s.page(s.notificationsPage))
+	s.mux.HandleFunc("POST /notifications", s.page(s.preferPage))
 	s.mux.HandleFunc("GET /ui/{name}", s.asset)
 	s.mux.HandleFunc("GET /dev", s.page(s.dev))
 

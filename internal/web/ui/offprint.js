@@ -64,6 +64,7 @@ function replace(el, fresh) {
   if (el.hasAttribute("data-panel")) document.title = `${fresh.dataset.badge}: ${fresh.dataset.title} · Offprint`;
   keepBar(el, fresh);
   el.replaceWith(fresh);
+  lookSoon(fresh);
   if (focused) (fresh.querySelector(`[data-focus="${focused}"]`) ?? fresh.querySelector("[data-focus]"))?.focus();
 }
 
@@ -87,6 +88,11 @@ async function refresh(id) {
     fetching.delete(id);
     if (again.delete(id)) refresh(id);
   }
+}
+
+// A notice is mostly delivered a moment after the end, which is no change of the run.
+function lookSoon(el) {
+  if (el.dataset.telling === "now" && !document.hidden) setTimeout(() => refresh(el.dataset.run), 1500);
 }
 
 function add(fresh) {
@@ -129,7 +135,7 @@ function mute() {
 // Places in line move, and time passes, without any change of the run itself.
 function refreshOpen() {
   if (document.hidden) return;
-  for (const el of document.querySelectorAll('[data-state="queued"], [data-state="running"]')) refresh(el.dataset.run);
+  for (const el of document.querySelectorAll('[data-state="queued"], [data-state="running"], [data-telling]')) refresh(el.dataset.run);
 }
 
 // Forms
@@ -219,5 +225,6 @@ setInterval(() => sayTimes(document), 30000);
 setInterval(refreshOpen, 10000);
 sayTimes(document);
 readyForms();
+document.querySelectorAll("[data-telling]").forEach(lookSoon);
 document.querySelector('[aria-invalid="true"]')?.focus();
 if (!document.hidden || awaited()) listen();
