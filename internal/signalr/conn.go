@@ -54,7 +54,7 @@ func newConn(h *Hub, r *http.Request, l Listener, out outlet) *Conn {
 	calls := make(chan Call)
 	c := &Conn{Calls: calls, hub: h, user: l.User, serve: l.Serve, out: out, sending: make(chan struct{}, 1), hands: make(chan handshake), calls: calls}
 	c.ctx, c.end = context.WithCancelCause(h.ctx)
-	c.header.Store(&r.Header)
+	c.came(r)
 	c.hear()
 	c.sending <- struct{}{}
 	return c
@@ -64,9 +64,15 @@ func newConn(h *Hub, r *http.Request, l Listener, out outlet) *Conn {
 // newer than the one that the connection began with.
 func (c *Conn) Header() http.Header { return *c.header.Load() }
 
-// Send calls a method of the client; it answers nothing.
-func (c *Conn) Send(target string, arguments ...any) error {
-	return c.write(said{invocation, target, arguments})
+// came keeps what a request came with, and nothing else of it.
+func (c *Conn) came(r *http.Request) {
+	header := r.Header
+	c.header.Store(&header)
+}
+
+// Send calls a method of the client, with arguments in JSON; it answers nothing.
+func (c *Conn) Send(target string, arguments ...json.RawMessage) error {
+	return c.send(sent(target, arguments))
 }
 
 // Answer answers a call, with its result or with a sentence, why there is none.
@@ -101,11 +107,15 @@ func (c *Conn) write(v any) error {
 	if err != nil {
 		return err
 	}
-	if err := c.out.write(b); err != nil {
+	return c.send(b)
+}
+
+func (c *Conn) send(record []byte) error {
+	err := c.out.write(record)
+	if err != nil {
 		c.end(errLeft)
-		return err
 	}
-	return nil
+	return err
 }
 
 // run has the connection from its handshake to the last word. It is true if

@@ -11,8 +11,8 @@
 //			select {
 //			case call := <-c.Calls:
 //				c.Answer(call, "done", "")
-//			case text := <-news:
-//				c.Send("Said", text)
+//			case json := <-news:
+//				c.Send("Said", json)
 //			case <-ctx.Done():
 //				return ""
 //			}
@@ -198,7 +198,7 @@ func (h *Hub) find(r *http.Request, user string) (*Conn, error) {
 	if !ok || c.user != user {
 		return nil, ErrUnknown
 	}
-	c.header.Store(&r.Header)
+	c.came(r)
 	return c, nil
 }
 

@@ -94,14 +94,14 @@ func (h *house) serve(ctx context.Context, c *signalr.Conn) string {
 			err := c.Answer(call, fmt.Sprintf("%s%s", call.Target, call.Arguments), "")
 			switch call.Target {
 			case "Tick":
-				err = c.Send("Tick", 1, "two")
+				err = c.Send("Tick", []byte(`1`), []byte(`"two"`))
 			case "Ping":
 				err = c.Ping()
 			case "Refuse":
 				err = c.Answer(call, nil, "No.")
 			case "Flood":
 				for err == nil {
-					err = c.Send("Tick", strings.Repeat("x", 10_000))
+					err = c.Send("Tick", []byte(`"`+strings.Repeat("x", 10_000)+`"`))
 				}
 			case "Bye":
 				return "Come again."

@@ -93,13 +93,21 @@ func record(v any) ([]byte, error) {
 	return append(b, separator), nil
 }
 
-// What is sent.
-type (
-	said struct {
-		Type      int    `json:"type"`
-		Target    string `json:"target"`
-		Arguments []any  `json:"arguments"`
+// sent is a call of ours. It is put together here, as what thousands are told is
+// JSON already.
+func sent(target string, arguments []json.RawMessage) []byte {
+	b := fmt.Appendf(nil, `{"type":%d,"target":%q,"arguments":[`, invocation, target)
+	for i, a := range arguments {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, a...)
 	}
+	return append(b, ']', '}', separator)
+}
+
+// What else is sent.
+type (
 	completed struct {
 		Type   int    `json:"type"`
 		ID     string `json:"invocationId"`

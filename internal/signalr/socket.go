@@ -1,40 +1,64 @@
 package signalr
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 
 	"github.com/coder/websocket"
 )
 
-// socket is a connection by WebSocket, from its request to its end.
+// socket begins a connection by WebSocket.
 func (h *Hub) socket(w http.ResponseWriter, r *http.Request, l Listener, token string) error {
 	ws := &socket{hub: h}
 	c, end, err := h.begin(r, l, token, ws, false)
 	if err != nil {
 		return err
 	}
-	defer end()
 	// Where scripts may come from was looked at before this request came here.
-	ws.Conn, err = websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
-	if err != nil {
-		return nil // it has been answered
+	ws.Conn, err = websocket.Accept(narrow{w}, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
+	if err != nil { // which has been answered
+		end()
+		return nil
 	}
 	ws.SetReadLimit(-1) // each message has one
+	go func() {         // the hub waits for it; the server has nothing more to do with it
+		defer end()
+		ws.talk(c)
+	}()
+	return nil
+}
+
+// A narrow answer gives its connection away with small buffers, since what is
+// said is short, and thousands may listen.
+type narrow struct{ http.ResponseWriter }
+
+func (n narrow) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, both, err := http.NewResponseController(n.ResponseWriter).Hijack()
+	if err != nil || both.Reader.Buffered() > 0 { // somebody who did not wait for the answer
+		return conn, both, err
+	}
+	return conn, bufio.NewReadWriter(bufio.NewReaderSize(conn, narrowBytes), bufio.NewWriterSize(conn, narrowBytes)), nil
+}
+
+const narrowBytes = 1 << 10
+
+// talk has the connection to its end.
+func (s *socket) talk(c *Conn) {
 	reading := make(chan struct{})
 	go func() {
 		defer close(reading)
-		c.receive(c.ctx, ws)
+		c.receive(c.ctx, s)
 		c.end(errLeft) // unless there is a reason already
 	}()
 	if c.run() {
-		ws.Close(websocket.StatusNormalClosure, "") // within ten seconds; the client hears what was said before
+		s.Close(websocket.StatusNormalClosure, "") // within ten seconds; the client hears what was said before
 	}
-	ws.CloseNow()
+	s.CloseNow()
 	<-reading
-	return nil
 }
 
 // A socket is a WebSocket; what is read of it is one stream, as messages of the

@@ -95,7 +95,7 @@ func (s *Site) recover(w *begun, r *http.Request) {
 	if v == http.ErrAbortHandler {
 		panic(v)
 	}
-	err := fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+	err := panicked(v)
 	if !w.yes {
 		s.fail(w, r, err)
 		return
@@ -103,6 +103,8 @@ func (s *Site) recover(w *begun, r *http.Request) {
 	s.refuse(r.Context(), r.Header, err)
 	panic(http.ErrAbortHandler)
 }
+
+func panicked(v any) error { return fmt.Errorf("panic: %v\n%s", v, debug.Stack()) }
 
 // guard holds off other sites' scripts, addresses that nobody can read and,
 // where nobody has to sign in, whatever does not come straight from this

@@ -145,12 +145,13 @@ func spoken(err error) error {
 // calling is the way to a client of SignalR.
 type calling struct{ *signalr.Conn }
 
-func (c calling) run(_ int64, run []byte) error { return c.Send("RunChanged", json.RawMessage(run)) }
+func (c calling) run(_ int64, run []byte) error { return c.Send("RunChanged", run) }
 func (c calling) pulse() error                  { return c.Ping() }
 
 // tellOn tells a client of who's runs, and answers it, until one of the two
 // goes. The farewell is why it was told no more.
 func (s *Site) tellOn(ctx context.Context, c *signalr.Conn, who offprint.Identity) (farewell string) {
+	defer s.survive(ctx)
 	watch := s.Desk.WatchAll(who)
 	defer watch.Close()
 	t := &stream{site: s, out: calling{c}, header: c.Header, watch: watch, who: who, seen: time.Now(), calls: c.Calls}
@@ -163,10 +164,8 @@ func (s *Site) tellOn(ctx context.Context, c *signalr.Conn, who offprint.Identit
 	}
 	var runs []offprint.Run
 	now := s.Desk.Now()
-	err := t.present(ctx, s.times.fresh, func() (err error) {
-		runs, err = s.Desk.Changed(ctx, who, since("", now))
-		return err
-	})
+	var err error
+	aside(func() { runs, err = s.Desk.Changed(ctx, who, since("", now)) })
 	if err == nil {
 		err = t.all(ctx, runs, now)
 	}
@@ -210,7 +209,7 @@ const mostWatched = 1000
 
 // watchAlso is the run as it is now, of which the listener hears from now on
 // until it has ended, though it may not be their own.
-func (t *stream) watchAlso(ctx context.Context, id string) (*run, error) {
+func (t *stream) watchAlso(ctx context.Context, id string) (json.RawMessage, error) {
 	if len(t.watched) >= mostWatched && !t.watched[id] {
 		err := offprint.Errorf(offprint.TooManyRequests, "One connection may watch %d. Those that have ended do not count.", mostWatched)
 		err.Title = "You watch too many runs"
@@ -221,13 +220,13 @@ func (t *stream) watchAlso(ctx context.Context, id string) (*run, error) {
 	}
 	t.watched[id] = true
 	t.watch.Also(id) // first, so that no change falls in between
-	run, err := t.site.Desk.Get(ctx, t.who, id)
-	if err != nil || theirs(t.who, &run) || run.State.Final() { // which are not heard of, or anyway
+	run, err := t.site.look(ctx, t.who, id)
+	if err != nil || theirs(t.who, &run.Run) || run.State.Final() { // which are not heard of, or anyway
 		t.unwatch(id)
 	}
 	if err != nil {
 		return nil, err
 	}
-	t.remember(&run, time.Now())
-	return t.site.viewed(ctx, &run)
+	t.remember(&run.Run, time.Now())
+	return run.json, nil
 }

@@ -2,8 +2,6 @@ package web
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"maps"
 	"net/http"
 	"slices"
@@ -53,23 +51,24 @@ type said struct {
 	at       time.Time
 }
 
-// present does something for a listener who was looked up just now, or is now.
-func (t *stream) present(ctx context.Context, just time.Duration, do func() error) (err error) {
+// present looks the listener up again, unless that was done just now.
+func (t *stream) present(ctx context.Context, just time.Duration) (err error) {
+	if time.Since(t.seen) < just {
+		return nil
+	}
 	aside(func() {
-		if time.Since(t.seen) >= just {
-			if t.who, err = t.site.still(ctx, t.header(), t.who); err != nil {
-				return
-			}
-			t.seen = time.Now()
+		var who offprint.Identity
+		if who, err = t.site.still(ctx, t.header(), t.who); err == nil {
+			t.who, t.seen = who, time.Now()
 		}
-		err = do()
 	})
 	return err
 }
 
-// tell sends the run unless the listener knows it; due is when to try again
-// where it was only kept back, lest progress come faster than anybody reads.
-func (t *stream) tell(ctx context.Context, r *offprint.Run, id int64) (due time.Duration, err error) {
+// tell sends what is seen of a run unless the listener knows it; due is when to
+// try again where it was only kept back, lest progress come faster than anybody
+// reads.
+func (t *stream) tell(r *sight, id int64) (due time.Duration, err error) {
 	known, now := t.said[r.ID], time.Now()
 	if r.Revision <= known.revision {
 		return 0, nil
@@ -77,16 +76,8 @@ func (t *stream) tell(ctx context.Context, r *offprint.Run, id int64) (due time.
 	if since := now.Sub(known.at); known.state == r.State && known.phase == r.Phase && since < t.site.times.unhurried {
 		return t.site.times.unhurried - since, nil
 	}
-	view, err := t.site.viewed(ctx, r)
-	if err != nil {
-		return 0, err
-	}
-	data, err := json.Marshal(view)
-	if err != nil {
-		return 0, err
-	}
-	t.remember(r, now)
-	return 0, t.out.run(id, data)
+	t.remember(&r.Run, now)
+	return 0, t.out.run(id, r.json)
 }
 
 // remember keeps what the listener knows of a run that goes on, and for a while
@@ -101,57 +92,19 @@ func (t *stream) remember(r *offprint.Run, now time.Time) {
 	t.said[r.ID] = said{r.Revision, r.State, r.Phase, now}
 }
 
-// events are server-sent events, to somebody.
-type events struct {
-	w    http.ResponseWriter
-	wire *http.ResponseController
-}
-
-// stream begins a stream of events; to whoever asks for its head only, it is nil.
-func (s *Site) stream(w http.ResponseWriter, r *http.Request, who offprint.Identity, watch *desk.Watch) *stream {
-	h := w.Header()
-	h.Set("Content-Type", "text/event-stream")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Accel-Buffering", "no") // nginx would keep events until it has enough of them
-	if r.Method == http.MethodHead {
-		return nil
-	}
-	out := events{w, http.NewResponseController(w)}
-	return &stream{site: s, out: out, header: func() http.Header { return r.Header }, watch: watch, who: who, seen: time.Now()}
-}
-
-func (e events) run(id int64, run []byte) error {
-	return e.write("event: run\nid: " + strconv.FormatInt(id, 10) + "\ndata: " + string(run) + "\n\n")
-}
-
-func (e events) pulse() error { return e.write(":\n\n") }
-
-// write sends text or cuts the listener off.
-func (e events) write(text string) error {
-	if _, err := e.w.Write([]byte(text)); err != nil {
-		return err
-	}
-	if err := e.wire.Flush(); err != nil {
-		return err
-	}
-	err := e.wire.SetWriteDeadline(time.Time{}) // HTTP/2 would end an idle stream by it
-	if errors.Is(err, http.ErrNotSupported) {
-		return nil
-	}
-	return err
-}
-
 // events streams one run until it has ended.
 func (s *Site) events(w http.ResponseWriter, r *http.Request) {
-	ctx, id := r.Context(), r.PathValue("id")
+	var ends ends
+	defer ends.come()
+	id := r.PathValue("id")
 	watch := s.Desk.Watch(id)
-	defer watch.Close()
+	ends.with(watch.Close)
 	var who offprint.Identity
 	var run offprint.Run
 	var err error
 	aside(func() {
 		if who, err = s.identify(r); err == nil {
-			run, err = s.Desk.Get(ctx, who, id)
+			run, err = s.Desk.Get(r.Context(), who, id)
 		}
 	})
 	if err != nil {
@@ -166,67 +119,62 @@ func (s *Site) events(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	defer s.leave(who)
-	t := s.stream(w, r, who, watch)
-	if t == nil {
-		return
-	}
-	t.lost(ctx, t.follow(ctx, func() (time.Duration, bool, error) {
-		watch.Take()
-		run, err := s.Desk.Get(ctx, t.who, id)
-		if err != nil {
-			return 0, true, err
-		}
-		due, err := t.tell(ctx, &run, run.Revision)
-		return due, run.State.Final(), err
-	}))
+	ends.with(func() { s.leave(who) })
+	s.stream(w, r, who, watch, ends.passed(), func(ctx context.Context, t *stream) error {
+		return t.follow(ctx, func() (time.Duration, bool, error) {
+			t.watch.Take()
+			run, err := s.look(ctx, t.who, id)
+			if err != nil {
+				return 0, true, err
+			}
+			due, err := t.tell(run, run.Revision)
+			return due, run.State.Final(), err
+		})
+	})
 }
 
 // allEvents streams all of the caller's runs, for as long as they listen.
 func (s *Site) allEvents(w http.ResponseWriter, r *http.Request) {
-	ctx := r.Context()
+	var ends ends
+	defer ends.come()
 	var who offprint.Identity
 	var err error
-	aside(func() { who, err = s.identify(r) })
+	if aside(func() { who, err = s.identify(r) }); err == nil {
+		err = s.enter(who)
+	}
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	if err := s.enter(who); err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	defer s.leave(who)
+	ends.with(func() { s.leave(who) })
 	watch := s.Desk.WatchAll(who)
-	defer watch.Close()
+	ends.with(watch.Close)
 	var runs []offprint.Run
 	now := s.Desk.Now()
-	aside(func() { runs, err = s.Desk.Changed(ctx, who, since(r.Header.Get("Last-Event-ID"), now)) })
+	aside(func() { runs, err = s.Desk.Changed(r.Context(), who, since(r.Header.Get("Last-Event-ID"), now)) })
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	t := s.stream(w, r, who, watch)
-	if t == nil {
-		return
-	}
-	aside(func() { err = t.out.(events).write(": these are your runs\n\n") })
-	if err == nil {
-		err = t.all(ctx, runs, now)
-	}
-	t.lost(ctx, err)
+	s.stream(w, r, who, watch, ends.passed(), func(ctx context.Context, t *stream) error {
+		if err := t.out.(events)([]byte(": these are your runs\n\n")); err != nil {
+			return err
+		}
+		return t.all(ctx, runs, now)
+	})
 }
 
 // all tells of the listener's runs, first of those that have not ended or
 // changed while nobody listened, for as long as they listen.
-func (t *stream) all(ctx context.Context, runs []offprint.Run, now time.Time) (err error) {
-	aside(func() {
-		for i := 0; i < len(runs) && err == nil; i++ {
-			_, err = t.tell(ctx, &runs[i], now.UnixMicro())
+func (t *stream) all(ctx context.Context, runs []offprint.Run, now time.Time) error {
+	for _, r := range runs {
+		run, err := t.site.sight(ctx, r)
+		if err != nil {
+			return err
 		}
-	})
-	if err != nil {
-		return err
+		if _, err := t.tell(run, now.UnixMicro()); err != nil {
+			return err
+		}
 	}
 	return t.follow(ctx, func() (due time.Duration, done bool, err error) {
 		if ids := t.watch.Take(); len(ids)+len(t.late) > 0 {
@@ -254,17 +202,17 @@ func (t *stream) tellAll(ctx context.Context, ids []string) (due time.Duration, 
 	t.late = nil
 	for _, id := range slices.Compact(ids) {
 		now := t.site.Desk.Now().UnixMicro()
-		run, err := t.site.Desk.Get(ctx, t.who, id)
+		run, err := t.site.look(ctx, t.who, id)
 		if offprint.CodeOf(err) == offprint.NotFound { // erased
 			continue
 		}
 		if err != nil {
 			return 0, err
 		}
-		if !t.hears(&run) {
+		if !t.hears(&run.Run) {
 			continue
 		}
-		wait, err := t.tell(ctx, &run, now)
+		wait, err := t.tell(run, now)
 		if err != nil {
 			return 0, err
 		}
@@ -307,10 +255,10 @@ func (t *stream) follow(ctx context.Context, next func() (due time.Duration, don
 	for {
 		var due time.Duration
 		var done bool
-		err := t.present(ctx, t.site.times.fresh, func() (err error) {
+		err := t.present(ctx, t.site.times.fresh)
+		if err == nil {
 			due, done, err = next()
-			return err
-		})
+		}
 		if err != nil || done {
 			return err
 		}
@@ -346,9 +294,13 @@ func (t *stream) wait(ctx context.Context, late <-chan time.Time, alive *time.Ti
 		case <-late:
 			return true, nil
 		case call := <-t.calls:
-			err = t.present(ctx, t.site.times.fresh, func() error { return t.answer(ctx, call) })
+			if err = t.present(ctx, t.site.times.fresh); err == nil {
+				err = t.answer(ctx, call)
+			}
 		case <-alive.C:
-			err = t.present(ctx, t.site.times.again, t.out.pulse)
+			if err = t.present(ctx, t.site.times.again); err == nil {
+				err = t.out.pulse()
+			}
 			alive.Reset(t.site.times.pulse)
 		case <-t.site.closed:
 			return false, nil

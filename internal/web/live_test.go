@@ -4,7 +4,10 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"sync"
@@ -327,5 +330,57 @@ func TestTheHeadOfAStreamEnds(t *testing.T) {
 	}
 	if n := w.site.Waiting(); n != 0 {
 		t.Errorf("%d streams are still held", n)
+	}
+}
+
+// TestStreamsByHTTP2 has listeners that share a connection, which nobody can
+// take from the server.
+func TestStreamsByHTTP2(t *testing.T) {
+	w := open(t, wish{})
+	server := httptest.NewUnstartedServer(w.site)
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	id := w.ask("", `{"report":"slow"}`)
+	req, err := http.NewRequestWithContext(t.Context(), "GET", server.URL+"/v1/runs/"+id+"/events", nil)
+	check(t, err)
+	res, err := server.Client().Do(req)
+	check(t, err)
+	defer res.Body.Close()
+	if res.ProtoMajor != 2 || res.Header.Get("Content-Type") != "text/event-stream" {
+		t.Errorf("%s %v", res.Proto, res.Header)
+	}
+	first := make([]byte, 11)
+	if _, err := io.ReadFull(res.Body, first); err != nil || string(first) != "event: run\n" {
+		t.Fatalf("%q, %v", first, err)
+	}
+	w.catalog.release()
+	rest, err := io.ReadAll(res.Body)
+	if err != nil || !strings.Contains(string(rest), `"state":"succeeded"`) {
+		t.Errorf("%s, %v", rest, err)
+	}
+}
+
+// TestACrowdSeesTheSame has many who listen to the same run, which is read for
+// all of them together.
+func TestACrowdSeesTheSame(t *testing.T) {
+	w := open(t, wish{workers: -1, hurry: web.Hurry{Unhurried: time.Nanosecond}})
+	id := w.ask("", `{"report":"orders"}`)
+	var crowd []*listener
+	for range 40 {
+		crowd = append(crowd, w.listen("", "/v1/events", ""))
+	}
+	for i := range 30 {
+		w.do("PATCH", "/v1/runs/"+id, call{body: fmt.Sprintf(`{"title":"round %d"}`, i)}).wants(t, 200)
+	}
+	w.do("POST", "/v1/runs/"+id+"/cancel", call{}).wants(t, 200)
+	for _, l := range crowd {
+		revision := 0.0
+		for e := l.next(); e.run["state"] != "canceled"; e = l.next() {
+			if e.run["revision"].(float64) <= revision {
+				t.Fatalf("revision %v after %v", e.run["revision"], revision)
+			}
+			revision = e.run["revision"].(float64)
+		}
 	}
 }

@@ -4,6 +4,7 @@
 package web
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -44,6 +45,8 @@ type Site struct {
 	api    *document
 	crowd  crowd
 	hub    *signalr.Hub
+	sights sights
+	lines  lines
 
 	guesses guesses
 
@@ -73,7 +76,8 @@ func build(c Config, t times) (*Site, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Site{Config: c, times: t, mux: http.NewServeMux(), crowd: newCrowd(), hub: signalr.New(t.hub), closed: make(chan struct{})}
+	s := &Site{Config: c, times: t, mux: http.NewServeMux(), crowd: newCrowd(), hub: signalr.New(t.hub), sights: sights{of: make(map[onlooker]*looks)}, closed: make(chan struct{})}
+	s.lines.ctx, s.lines.cut = context.WithCancel(context.Background())
 	if c.BaseURL != nil {
 		s.prefix = strings.TrimRight(cleaned(c.BaseURL.EscapedPath()), "/")
 	}
@@ -97,6 +101,7 @@ func (s *Site) Close() {
 	s.closing.Do(func() {
 		close(s.closed)
 		s.hub.Close()
+		s.lines.close()
 	})
 }
 

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,16 +24,7 @@ func (w *world) lazily(t *testing.T) *lazy {
 	t.Helper()
 	closed := make(chan struct{})
 	server := httptest.NewUnstartedServer(w.site)
-	server.Config.ConnState = func(conn net.Conn, state http.ConnState) {
-		switch state {
-		case http.StateNew: // a loopback would hold megabytes
-			if err := conn.(*net.TCPConn).SetWriteBuffer(16 << 10); err != nil {
-				t.Error(err)
-			}
-		case http.StateClosed:
-			close(closed)
-		}
-	}
+	server.Listener = door{server.Listener, closed}
 	server.Start()
 	t.Cleanup(server.Close)
 	conn, err := net.Dial("tcp", server.Listener.Addr().String())
@@ -41,6 +32,31 @@ func (w *world) lazily(t *testing.T) *lazy {
 	t.Cleanup(func() { conn.Close() })
 	check(t, conn.(*net.TCPConn).SetReadBuffer(64<<10))
 	return &lazy{conn, closed}
+}
+
+// A door lets one come, and tells when they are gone.
+type door struct {
+	net.Listener
+	closed chan struct{}
+}
+
+func (d door) Accept() (net.Conn, error) {
+	conn, err := d.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	gone := sync.OnceFunc(func() { close(d.closed) })
+	return &leaving{conn, gone}, conn.(*net.TCPConn).SetWriteBuffer(16 << 10) // a loopback would hold megabytes
+}
+
+type leaving struct {
+	net.Conn
+	gone func()
+}
+
+func (l *leaving) Close() error {
+	defer l.gone()
+	return l.Conn.Close()
 }
 
 func (l *lazy) says(t *testing.T, text string) {
