@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,9 +20,15 @@ import (
 // An ear listens on a connection of its own, and says of each run that ends
 // that it has heard so.
 type ear struct {
-	ends chan<- string
+	ends chan<- heard
 	next func() (text string, err error) // that was heard
 	stop func()
+}
+
+// heard is that a run has ended, and how long ago.
+type heard struct {
+	id   string
+	late time.Duration
 }
 
 // hears reads until it is stopped.
@@ -31,16 +38,19 @@ func (e ear) hears() {
 		if err != nil {
 			return
 		}
-		_, after, _ := strings.Cut(text, `{"id":"`)
-		id, after, _ := strings.Cut(after, `"`)
-		if strings.Contains(after, `"state":"canceled"`) || strings.Contains(after, `"state":"succeeded"`) {
-			e.ends <- id
+		now := time.Now()
+		_, text, _ = strings.Cut(text, `{"id":"`)
+		id, text, _ := strings.Cut(text, `"`)
+		_, text, _ = strings.Cut(text, `"finished_at":"`)
+		at, _, ended := strings.Cut(text, `"`)
+		if finished, err := time.Parse(time.RFC3339Nano, at); ended && err == nil {
+			e.ends <- heard{id, now.Sub(finished)}
 		}
 	}
 }
 
 // byEvents listens to server-sent events.
-func byEvents(server *process, ends chan<- string) (ear, error) {
+func byEvents(server *process, ends chan<- heard) (ear, error) {
 	host := strings.TrimPrefix(server.url, "http://")
 	conn, err := net.Dial("tcp", host)
 	if err != nil {
@@ -59,7 +69,7 @@ func byEvents(server *process, ends chan<- string) (ear, error) {
 }
 
 // byHub listens by SignalR.
-func byHub(server *process, ends chan<- string) (ear, error) {
+func byHub(server *process, ends chan<- heard) (ear, error) {
 	ctx := context.Background()
 	ws, _, err := websocket.Dial(ctx, server.url+"/hubs/runs", nil)
 	if err != nil {
@@ -110,14 +120,11 @@ func listen(t *testing.T, n int, open func() (ear, error)) {
 // machine's two cores are theirs, too.
 func TestProveTenThousandListen(t *testing.T) {
 	const listeners = 10_000
-	for name, by := range map[string]func(*process, chan<- string) (ear, error){"events": byEvents, "SignalR": byHub} {
+	for name, by := range waysToListen {
 		t.Run(name, func(t *testing.T) {
-			p := newPlace(t, "sqlite:"+filepath.Join(t.TempDir(), "ledger.db"), emptyShop(t))
-			if err := os.WriteFile(filepath.Join(p.dir, "reports", "hello.sql"), []byte(hello), 0o644); err != nil {
-				t.Fatal(err)
-			}
+			p := newLivePlace(t, "sqlite:"+filepath.Join(t.TempDir(), "ledger.db"))
 			server := p.start("", "serve", "--web-only")
-			ends := make(chan string, listeners)
+			ends := make(chan heard, listeners)
 			listen(t, 16, func() (ear, error) { return by(server, ends) })
 			cost := func(since float64) float64 { return (memory(t, server, "VmRSS") - since) * 1024 / listeners }
 			before := memory(t, server, "VmRSS")
@@ -127,18 +134,15 @@ func TestProveTenThousandListen(t *testing.T) {
 			each := cost(before)
 			var took []time.Duration
 			for range 7 {
-				var run shown
-				if code := server.call("POST", "/v1/runs", `{"report":"hello"}`, &run); code != http.StatusAccepted {
-					t.Fatalf("POST /v1/runs: %d", code)
-				}
+				id := askForHello(t, server)
 				time.Sleep(2 * time.Second) // all have heard that there is one
 				began := time.Now()
-				server.call("POST", "/v1/runs/"+run.ID+"/cancel", "", &run)
+				server.call("POST", "/v1/runs/"+id+"/cancel", "", nil)
 				for range listeners {
 					select {
-					case id := <-ends:
-						if id != run.ID {
-							t.Fatalf("heard of %s, want %s", id, run.ID)
+					case h := <-ends:
+						if h.id != id {
+							t.Fatalf("heard of %s, want %s", h.id, id)
 						}
 					case <-time.After(time.Minute):
 						t.Fatal("not everybody hears of the end within a minute")
@@ -155,5 +159,236 @@ func TestProveTenThousandListen(t *testing.T) {
 				t.Errorf("the last hears after %v, want 1 s", median)
 			}
 		})
+	}
+}
+
+// waysToListen are both.
+var waysToListen = map[string]func(*process, chan<- heard) (ear, error){"events": byEvents, "SignalR": byHub}
+
+// one listens by one ear.
+func one(t *testing.T, server *process, by func(*process, chan<- heard) (ear, error)) <-chan heard {
+	t.Helper()
+	ends := make(chan heard, 1000)
+	e, err := by(server, ends)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var hearing sync.WaitGroup
+	hearing.Go(e.hears)
+	t.Cleanup(func() {
+		e.stop()
+		hearing.Wait()
+	})
+	return ends
+}
+
+// newLivePlace has reports that are made at once.
+func newLivePlace(t *testing.T, database string) *place {
+	t.Helper()
+	p := newPlace(t, database, emptyShop(t))
+	if err := os.WriteFile(filepath.Join(p.dir, "reports", "hello.sql"), []byte(hello), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func askForHello(t *testing.T, server *process) string {
+	t.Helper()
+	var run shown
+	if code := server.call("POST", "/v1/runs", askHello, &run); code != http.StatusAccepted {
+		t.Fatalf("POST /v1/runs: %d", code)
+	}
+	return run.ID
+}
+
+// One process is asked, another makes the report, and a third has the listener.
+func TestProveDoneIsHeardElsewhere(t *testing.T) {
+	const runs = 300
+	p := newLivePlace(t, database(t))
+	asked, listening := p.start("", "serve", "--web-only"), p.start("", "serve", "--web-only")
+	p.start("", "worker", "--workers", "2")
+	ends := make(map[string]<-chan heard)
+	for name, by := range waysToListen {
+		ends[name] = one(t, listening, by)
+	}
+	late := make(map[string][]time.Duration)
+	for range runs {
+		id := askForHello(t, asked)
+		for name := range waysToListen {
+			select {
+			case h := <-ends[name]:
+				if h.id != id {
+					t.Fatalf("%s: heard of %s, want %s", name, h.id, id)
+				}
+				late[name] = append(late[name], h.late)
+			case <-time.After(time.Minute):
+				t.Fatalf("%s: the end of a run is not heard within a minute", name)
+			}
+		}
+	}
+	for name, took := range late {
+		t.Logf("%s: from done to heard at another process, %d runs: p50 %v, p99 %v, worst %v", name, len(took), quantile(took, 0.5), quantile(took, 0.99), quantile(took, 1))
+		if p99 := quantile(took, 0.99); p99 > 250*time.Millisecond {
+			t.Errorf("%s: p99 %v, want 250 ms at most", name, p99)
+		}
+	}
+}
+
+// A wire to a database can be cut, or go dead without a word.
+type wire struct {
+	socket string
+	net.Listener
+	mu   sync.Mutex
+	down bool
+	dead chan struct{} // closed while it carries what is sent
+	ends []net.Conn
+}
+
+// wireTo is a wire to a database, and the database's address by it.
+func wireTo(t *testing.T, address string) (*wire, string) {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := u.Query()
+	w := &wire{socket: q.Get("host") + "/.s.PGSQL.5432", dead: make(chan struct{})}
+	close(w.dead)
+	if w.Listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	var running sync.WaitGroup
+	running.Go(func() { w.serve(&running) })
+	t.Cleanup(func() {
+		w.Close()
+		w.cut()
+		running.Wait()
+	})
+	q.Del("host")
+	q.Set("sslmode", "disable")
+	u.Host, u.RawQuery = w.Addr().String(), q.Encode()
+	return w, u.String()
+}
+
+func (w *wire) serve(running *sync.WaitGroup) {
+	for {
+		from, err := w.Accept()
+		if err != nil {
+			return
+		}
+		to, err := net.Dial("unix", w.socket)
+		w.mu.Lock()
+		if err != nil || w.down {
+			from.Close()
+			w.mu.Unlock()
+			continue
+		}
+		w.ends = append(w.ends, from, to)
+		w.mu.Unlock()
+		running.Go(func() { w.carry(from, to) })
+		running.Go(func() { w.carry(to, from) })
+	}
+}
+
+func (w *wire) carry(from, to net.Conn) {
+	defer from.Close()
+	defer to.Close()
+	b := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(b)
+		w.mu.Lock()
+		dead := w.dead
+		w.mu.Unlock()
+		<-dead
+		if n > 0 {
+			if _, err := to.Write(b[:n]); err != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// cut breaks what there is, and refuses what comes until it is mended.
+func (w *wire) cut() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.down = true
+	for _, conn := range w.ends {
+		conn.Close()
+	}
+	w.ends = nil
+}
+
+func (w *wire) die() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.dead = make(chan struct{})
+}
+
+func (w *wire) mend() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.down = false
+	select {
+	case <-w.dead:
+	default:
+		close(w.dead)
+	}
+}
+
+// The connection by which a server hears of what other processes do is cut, or
+// goes dead, and comes back after a while. No end of a run is missed.
+func TestProveNoEndIsMissedWhenTheLedgerIsNotHeard(t *testing.T) {
+	address := database(t)
+	w, heardBy := wireTo(t, address)
+	p := newLivePlace(t, address)
+	asked := p.start("", "serve", "--web-only")
+	listening := p.start("OFFPRINT_LISTEN_URL="+heardBy, "serve", "--web-only")
+	p.start("", "worker", "--workers", "2")
+	ends := make(map[string]<-chan heard)
+	for name, by := range waysToListen {
+		ends[name] = one(t, listening, by)
+	}
+	missed, late := make(map[string]map[string]bool), make(map[string][]time.Duration)
+	for name := range waysToListen {
+		missed[name] = make(map[string]bool)
+	}
+	ask := func(n int, pause time.Duration) {
+		for range n {
+			id := askForHello(t, asked)
+			for name := range missed {
+				missed[name][id] = true
+			}
+			time.Sleep(pause)
+		}
+	}
+	for _, away := range []time.Duration{50 * time.Millisecond, 300 * time.Millisecond, time.Second, 3 * time.Second, 7 * time.Second} {
+		for _, fail := range []func(){w.cut, w.die} {
+			ask(2, 50*time.Millisecond)
+			fail()
+			ask(5, away/5)
+			w.mend()
+			ask(2, 50*time.Millisecond)
+		}
+	}
+	for name := range waysToListen {
+		for len(missed[name]) > 0 {
+			select {
+			case h := <-ends[name]:
+				if missed[name][h.id] {
+					delete(missed[name], h.id)
+					late[name] = append(late[name], h.late)
+				}
+			case <-time.After(20 * time.Second):
+				t.Fatalf("%s: %d of %d ends are not heard", name, len(missed[name]), len(missed[name])+len(late[name]))
+			}
+		}
+		t.Logf("%s: %d ends were heard over ten cuts, p50 %v, worst %v late", name, len(late[name]), quantile(late[name], 0.5), quantile(late[name], 1))
+		if worst := quantile(late[name], 1); worst > 10*time.Second {
+			t.Errorf("%s: an end is heard %v late", name, worst)
+		}
 	}
 }
