@@ -11,6 +11,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -37,6 +38,7 @@ type Config struct {
 	Stall       time.Duration   // what is being made may stand still for so long; 10 minutes
 	FirstRow    time.Duration   // a source has so long until its first row, as it sees to itself; 30 minutes
 	Glance      time.Duration   // how long an asker waits for options or a preview; 5 s
+	Webhooks    WebhookRules    // without a Poster: there are none
 	Links       Audience        // the widest that links may have; Anyone. Nobody: there are none
 	Signer      offprint.Signer // the store, where downloads are sent to it; nil: they come from here
 	Secrets     [][]byte        // newest first; without any, one that the ledger keeps
@@ -86,6 +88,10 @@ func New(c Config) *Desk {
 	d := &Desk{Config: c, formats: make(map[string]offprint.Format), offers: newOffers(c.Glance, c.Now), looks: newSeats(looksAtATime), history: history{ledger: c.Ledger, now: c.Now}}
 	for _, f := range c.Formats {
 		d.formats[f.Name()] = f
+	}
+	if c.Webhooks.Poster != nil {
+		d.Notifiers = map[string]offprint.Notifier{hookScheme: hooks{d}}
+		maps.Copy(d.Notifiers, c.Notifiers)
 	}
 	return d
 }

@@ -170,6 +170,8 @@ const (
 	forLinks     = "shared download"
 	forReplays   = "link once more"
 	forListening = "live connection"
+
+	forWebhooks = "webhook secret" // what it signs is a key
 )
 
 // signed is claims in JSON and their HMAC-SHA-256, both in base64url.

@@ -58,7 +58,7 @@ func (d *Desk) sweeping(ctx context.Context) {
 
 // Sweep expires what is due, tells of what soon will be, deletes the blobs of what expired an hour ago,
 // forgets records past their time and, with scan, deletes what dead epochs
-// left in the store. It may be called at any time, by many nodes at once.
+// left in the store, and seals webhooks' secrets by the newest key. It may be called at any time, by many nodes at once.
 func (d *Desk) Sweep(ctx context.Context, scan bool) error {
 	_, errExpire := repeat(ctx, d.Ledger.Expire)
 	_, errRemind := repeat(ctx, d.Ledger.Remind)
@@ -67,6 +67,7 @@ func (d *Desk) Sweep(ctx context.Context, scan bool) error {
 	if !scan {
 		return err
 	}
+	err = errors.Join(err, d.resealAll(ctx))
 	var unknown int
 	var first string
 	err = errors.Join(err, d.Scan(ctx, false, func(b offprint.Blob) error {

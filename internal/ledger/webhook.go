@@ -160,8 +160,17 @@ func errNoWebhook() error { return offprint.Errorf(offprint.NotFound, "There is 
 
 // Webhooks are all of the user's, newest first; of many the latest 1,000.
 func (l *Ledger) Webhooks(ctx context.Context, user, tenant string) ([]Webhook, error) {
+	return l.listWebhooks(ctx, `WHERE tenant = $1 AND user_id = $2 ORDER BY id DESC LIMIT 1000`, tenant, user)
+}
+
+// WebhooksAfter are some of everybody's, in the order of their ids.
+func (l *Ledger) WebhooksAfter(ctx context.Context, id string, limit int) ([]Webhook, error) {
+	return l.listWebhooks(ctx, `WHERE id > $1 ORDER BY id LIMIT $2`, id, limit)
+}
+
+func (l *Ledger) listWebhooks(ctx context.Context, text string, args ...any) ([]Webhook, error) {
 	var all []Webhook
-	err := each(ctx, l.reader, findWebhook+`WHERE tenant = $1 AND user_id = $2 ORDER BY id DESC LIMIT 1000`, []any{tenant, user}, func(rows *sql.Rows) error {
+	err := each(ctx, l.reader, findWebhook+text, args, func(rows *sql.Rows) error {
 		h, err := scanWebhook(rows)
 		all = append(all, h.Webhook)
 		return err
