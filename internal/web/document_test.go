@@ -200,7 +200,7 @@ func ofType(is, v any) bool {
 }
 
 func TestTheDocumentSaysWhatIsAnswered(t *testing.T) {
-	w := open(t, wish{})
+	w := open(t, hooked(t, wish{}))
 	c := w.contract()
 	list := c.walk("GET", "/v1/reports", 200, call{})
 	c.walk("GET", "/v1/reports", 304, call{headers: []string{"If-None-Match: " + list.Header.Get("ETag")}})
@@ -262,6 +262,24 @@ func TestTheDocumentSaysWhatIsAnswered(t *testing.T) {
 	c.walk("DELETE", links+"/{link=none}", 404, call{})
 	c.walk("GET", "/v1/runs/{id="+id+"}/notices", 200, call{})
 	c.walk("POST", "/v1/runs/{id="+id+"}/notices/{notice=none}/replay", 404, call{})
+
+	made := call{body: `{"url":"https://app.example.com/hooks"}`, headers: []string{"Idempotency-Key: one"}}
+	hook := "/v1/webhooks/{id=" + c.walk("POST", "/v1/webhooks", 201, made).json(t)["id"].(string) + "}"
+	c.walk("POST", "/v1/webhooks", 201, made) // replayed
+	c.walk("POST", "/v1/webhooks", 422, call{body: `{"url":"http://app.example.com"}`})
+	c.walk("GET", "/v1/webhooks", 200, call{})
+	c.walk("GET", hook, 200, call{})
+	c.walk("PATCH", hook, 200, call{body: `{"disabled":true,"description":"CRM"}`})
+	c.walk("PATCH", hook, 200, call{body: `{"disabled":false,"url":"` + w.url + `/nowhere"}`})
+	c.walk("GET", hook+"/secret", 200, call{})
+	c.walk("POST", hook+"/rotate", 200, call{})
+	c.walk("GET", hook, 200, call{})
+	ping := c.walk("POST", hook+"/test", 202, call{}).json(t)["id"].(string)
+	c.walk("GET", hook+"/deliveries?limit=1", 200, call{})
+	c.walk("POST", hook+"/deliveries/{delivery="+ping+"}/replay", 204, call{})
+	c.walk("POST", hook+"/deliveries/{delivery=none}/replay", 404, call{})
+	c.walk("DELETE", hook, 204, call{})
+	c.walk("GET", hook, 404, call{})
 
 	c.told("/v1/events")
 	c.told("/v1/runs/" + slow + "/events")

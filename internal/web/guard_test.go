@@ -204,6 +204,8 @@ func TestTheDocumentNamesEveryRoute(t *testing.T) {
 		"get /v1/runs/{id}/manifest", "get /v1/runs/{id}/downloads", "get /v1/runs/{id}/notices", "post /v1/runs/{id}/notices/{notice}/replay",
 		"get /v1/runs/{id}/links", "post /v1/runs/{id}/links", "delete /v1/runs/{id}/links/{link}", "get /v1/runs/{id}/events", "get /v1/events", "get /v1/me",
 		"get /v1/me/notifications", "put /v1/me/notifications", "delete /v1/me/notifications", "head /v1/runs/{id}/file",
+		"get /v1/webhooks", "post /v1/webhooks", "get /v1/webhooks/{id}", "patch /v1/webhooks/{id}", "delete /v1/webhooks/{id}", "get /v1/webhooks/{id}/secret",
+		"post /v1/webhooks/{id}/rotate", "post /v1/webhooks/{id}/test", "get /v1/webhooks/{id}/deliveries", "post /v1/webhooks/{id}/deliveries/{delivery}/replay",
 	}
 	ids := make(map[string]bool)
 	for _, route := range routes {

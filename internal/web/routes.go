@@ -59,6 +59,18 @@ func (s *Site) routes() error {
 	operation(s, put("/v1/me/notifications", "Choose my notifications"), s.prefer)
 	operation(s, del("/v1/me/notifications", "Forget my notifications"), s.preferNothing)
 
+	// Webhooks
+	operation(s, get("/v1/webhooks", "List webhooks"), s.webhooks)
+	operation(s, creates(post("/v1/webhooks", "Make a webhook")), s.makeWebhook)
+	operation(s, get("/v1/webhooks/{id}", "Get a webhook"), s.webhook)
+	operation(s, patch("/v1/webhooks/{id}", "Change a webhook"), s.amendWebhook)
+	operation(s, del("/v1/webhooks/{id}", "Delete a webhook"), s.removeWebhook)
+	operation(s, get("/v1/webhooks/{id}/secret", "Get a webhook's secret"), s.webhookSecret)
+	operation(s, post("/v1/webhooks/{id}/rotate", "Change a webhook's secret"), s.rotateWebhook)
+	operation(s, accepts(post("/v1/webhooks/{id}/test", "Test a webhook")), s.testWebhook)
+	operation(s, get("/v1/webhooks/{id}/deliveries", "List deliveries"), s.deliveries)
+	operation(s, post("/v1/webhooks/{id}/deliveries/{delivery}/replay", "Deliver again"), s.replayDelivery)
+
 	// The page
 	s.mux.HandleFunc("GET /{$}", s.page(s.home))
 	s.mux.HandleFunc("GET /reports/{name}", s.page(s.form))
