@@ -31,6 +31,7 @@ type Config struct {
 	Files          string // dir:PATH, s3://… or azure://…; default dir:data/files
 	DiskReserve    int64  // bytes that stay free on the disk of Files; 1 GiB, or a twentieth of a small disk
 	Downloads      string // backend, as by default: through this server; redirect: sent to the store, where it can sign addresses
+	Webhooks       Webhooks
 	Links          string // how far share links may reach: off, tenant, or anyone, as by default
 	Reports        string // folder of *.sql; default reports
 	Sources        map[string]SourceConfig
@@ -160,6 +161,7 @@ func (c *Config) check() error {
 	if _, err := c.mail(); err != nil {
 		errs = append(errs, err)
 	}
+	errs = append(errs, c.Webhooks.check())
 	for _, secret := range c.Secrets {
 		if len(secret) < 32 {
 			wrong("secrets: a secret has 32 bytes at least. Make one with: openssl rand -base64 48.")

@@ -94,6 +94,7 @@ func (r *reading) keys(c *Config) yaml.Keys {
 		"disk_reserve":    r.size(&c.DiskReserve),
 		"downloads":       r.text(&c.Downloads),
 		"links":           r.text(&c.Links),
+		"webhooks":        r.webhooks(&c.Webhooks),
 		"reports":         r.text(&c.Reports),
 		"sources":         r.sources(c.Sources),
 		"workers":         r.count(&c.Workers),

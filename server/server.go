@@ -94,11 +94,15 @@ func New(ctx context.Context, c Config) (s *Server, err error) {
 	if err != nil {
 		return s, err
 	}
+	hooks, err := c.webhooks()
+	if err != nil {
+		return s, err
+	}
 	s.metrics = newMetrics()
 	s.desk = desk.New(desk.Config{
 		Catalog: s.folder, Formats: formats(), Ledger: s.ledger, Blobs: s.blobs, Retention: c.Retention, MaxAttempts: c.MaxAttempts,
 		MaxRows: c.Limits.Rows, MaxBytes: c.Limits.FileBytes, Drain: c.Drain, Stall: c.Stall, FirstRow: c.firstRow(),
-		Notifiers: notifiers, Base: c.base(),
+		Notifiers: notifiers, Webhooks: hooks, Base: c.base(),
 		Links: desk.Audience(c.Links), Signer: c.signer(s.blobs), Secrets: c.Secrets, Tried: s.metrics.tried, Now: c.Now, Log: c.Log,
 	})
 	s.metrics.desk, s.metrics.blobs = s.desk, s.blobs
