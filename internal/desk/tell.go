@@ -14,6 +14,9 @@ func (d *Desk) tell(ctx context.Context, n offprint.Notice) error {
 	if notifier == nil {
 		return offprint.Errorf(offprint.NotConfigured, "Nothing here delivers to %s addresses any more.", scheme)
 	}
+	if n.Event == offprint.Ping {
+		return notifier.Notify(ctx, n)
+	}
 	err := d.define(ctx, &n)
 	if err != nil {
 		return err
