@@ -27,6 +27,7 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 
 	"github.com/offprint/offprint"
+	"github.com/offprint/offprint/internal/desk"
 	"github.com/offprint/offprint/internal/notify"
 )
 
@@ -155,6 +156,7 @@ func TestAMessageIsSignedAsTheStandardHasIt(t *testing.T) {
 		t.Error("a stranger's secret passes")
 	}
 	t.Run("in Node", func(t *testing.T) { inNode(t, c) })
+	t.Run("in Python, as docs/notices.md has it", func(t *testing.T) { inPython(t, c) })
 }
 
 // inNode verifies with the standard's own library for Node.
@@ -180,6 +182,37 @@ func inNode(t *testing.T, c call) {
 	out, err := cmd.CombinedOutput()
 	if err != nil || strings.TrimSpace(string(out)) != "run_1 run_1 refused" {
 		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// inPython verifies with what is there to be copied.
+func inPython(t *testing.T, c call) {
+	docs, err := os.ReadFile("../../docs/notices.md")
+	check(t, err)
+	_, rest, found := strings.Cut(string(docs), "```python\n")
+	example, _, ended := strings.Cut(rest, "```")
+	if !found || !ended {
+		t.Fatal("there is no example")
+	}
+	in, err := json.Marshal(map[string]any{"body": string(c.body), "headers": map[string]string{
+		"webhook-id": c.Get("webhook-id"), "webhook-timestamp": c.Get("webhook-timestamp"), "webhook-signature": c.Get("webhook-signature"),
+	}})
+	check(t, err)
+	for secret, want := range map[string]string{desk.SecretText(first): "right", desk.SecretText(second): "right", desk.SecretText([]byte("a secret of nobody, 32 bytes long")): "not signed by Offprint"} {
+		cmd := exec.CommandContext(t.Context(), "/usr/bin/python3", "-c", example+`
+import json, sys
+sent = json.load(sys.stdin)
+try:
+    verify(sys.argv[1], sent["headers"], sent["body"].encode())
+    print("right")
+except ValueError as wrong:
+    print(wrong)
+`, secret)
+		cmd.Stdin = strings.NewReader(string(in))
+		out, err := cmd.CombinedOutput()
+		if err != nil || strings.TrimSpace(string(out)) != want {
+			t.Errorf("%v: %s, want %s", err, out, want)
+		}
 	}
 }
 

@@ -107,7 +107,7 @@ type amendHookInput struct {
 		URL         *string          `json:"url,omitempty" nullable:"false"`
 		Description *string          `json:"description,omitempty" nullable:"false"`
 		Events      []offprint.Event `json:"events,omitempty" enum:"run.succeeded,run.failed,run.canceled,run.expiring" minItems:"1" nullable:"false" doc:"Of runs that are asked for from now on."`
-		Disabled    *bool            `json:"disabled,omitempty" nullable:"false" doc:"true: it is not called any more, and what it has not been told yet has failed."`
+		Disabled    *bool            `json:"disabled,omitempty" nullable:"false" doc:"true: it is not called any more, and what it has not been told yet fails."`
 	}
 }
 
