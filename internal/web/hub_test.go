@@ -180,10 +180,14 @@ func TestABackendWatchesWhatItAsksFor(t *testing.T) {
 }
 
 // TestAProgramOfAnotherOriginListensInABrowser has a page of another origin,
-// as the app of whoever embeds Offprint is.
+// as the app of whoever embeds Offprint is, with the program of docs/live.md.
 func TestAProgramOfAnotherOriginListensInABrowser(t *testing.T) {
 	library, err := os.ReadFile(filepath.Join(signalrtest.Modules(t), "@microsoft/signalr/dist/browser/signalr.js"))
 	check(t, err)
+	guide, err := os.ReadFile("../../docs/live.md")
+	check(t, err)
+	_, program, _ := strings.Cut(string(guide), "```js\n")
+	program, _, _ = strings.Cut(program, "```")
 	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/":
@@ -197,17 +201,23 @@ func TestAProgramOfAnotherOriginListensInABrowser(t *testing.T) {
 	b := w.browse()
 	b.expected = "404" // the client says that it leaves, and does not wait for the answer before it has left
 	for _, transport := range transports {
+		ours := program
+		for _, change := range [][2]string{{"https://reports.example.com", w.url}, {"{ access", "{ transport: signalR.HttpTransportType." + transport + ", access"}, {"const connection", "window.connection"}} {
+			if !strings.Contains(ours, change[0]) {
+				t.Fatalf("the program of the guide has no %q: %s", change[0], program)
+			}
+			ours = strings.ReplaceAll(ours, change[0], change[1])
+		}
 		b.do(chromedp.Navigate(app.URL + "/"))
-		b.do(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`
+		b.do(chromedp.Evaluate[chromedp.Void](`
 			window.heard = [];
-			window.connection = new signalR.HubConnectionBuilder()
-				.withUrl(%q, { transport: signalR.HttpTransportType.%s, accessTokenFactory: () => "opk_ann" }).build();
-			connection.on("RunChanged", (run) => heard.push(run.id + " " + run.state));
-			connection.start().then(() => { window.started = true; }, (e) => { window.started = e.message; })`, w.url+hubPath, transport)))
-		b.holds(`window.started === true`)
+			window.tokenOfMyApp = () => "opk_ann";
+			window.show = (title, state, percent, file) => heard.push(state + " " + file);
+			(() => { ` + ours + ` })()`))
+		b.holds(`connection.state === "Connected"`)
 		other := w.made("opk_bob", `{"report":"orders"}`)["id"].(string)
 		id := w.made("opk_ann", `{"report":"orders"}`)["id"].(string)
-		b.holds(fmt.Sprintf(`heard.includes("%s succeeded") && !heard.some((h) => h.startsWith(%q))`, id, other))
+		b.holds(fmt.Sprintf(`heard.some((h) => h.startsWith("succeeded") && h.includes(%q)) && !heard.some((h) => h.includes(%q))`, id, other))
 		b.do(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`connection.invoke("Watch", %q).catch((e) => { window.refused = e.message; })`, other)))
 		b.holds(`window.refused && window.refused.includes("There is no such run")`)
 		b.do(chromedp.Evaluate[chromedp.Void](`connection.stop().then(() => { window.stopped = true; })`))
