@@ -254,6 +254,11 @@ func TestWatch(t *testing.T) {
 		id, other := b.accept(l, ask()), b.accept(l, ask())
 		one, both, all := l.Watch(id), l.Watch(id, other), l.Watch()
 		mine, bobs := l.WatchUser("acme", "ann"), l.WatchUser("acme", "bob")
+		more, less := l.WatchUser("acme", "bob"), l.Watch(id)
+		more.Also(other)
+		more.Also(other)
+		less.Also(other)
+		less.Not(other)
 		for _, id := range []string{id, other} {
 			if _, err := l.Cancel(t.Context(), id); err != nil {
 				t.Fatal(err)
@@ -262,7 +267,7 @@ func TestWatch(t *testing.T) {
 		for name, tt := range map[string]struct {
 			watch *Watch
 			want  []string
-		}{"one": {one, []string{id}}, "both": {both, []string{id, other}}, "all": {all, []string{id, other}}, "ann's": {mine, []string{id, other}}} {
+		}{"one": {one, []string{id}}, "both": {both, []string{id, other}}, "all": {all, []string{id, other}}, "ann's": {mine, []string{id, other}}, "also": {more, []string{other}}, "not": {less, []string{id}}} {
 			receive(b, tt.watch.C, name)
 			got := tt.watch.Take()
 			slices.Sort(got)
@@ -281,7 +286,7 @@ func TestWatch(t *testing.T) {
 		if got := one.Take(); len(got) != 0 {
 			t.Errorf("after Close: %v", got)
 		}
-		for _, w := range []*Watch{both, all, mine, bobs} {
+		for _, w := range []*Watch{both, all, mine, bobs, more, less} {
 			w.Close()
 		}
 		if !l.hub.idle() {

@@ -82,7 +82,7 @@ func (w *Watch) Take() []string {
 	return ids
 }
 
-// Also watches one run more, and Not that one no more.
+// Also watches one run more.
 func (w *Watch) Also(id string) { w.hub.watch(w, runPrefix+id) }
 
 // Not undoes Also.
