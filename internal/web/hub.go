@@ -22,9 +22,12 @@ func toHub(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/hubs/"
 // address has, where browsers can send it nowhere else. From here on the
 // address holds none, whoever writes it down.
 func withCredential(r *http.Request) *http.Request {
+	if !strings.Contains(r.URL.Path, "/hubs/") { // there may be a base address before it
+		return r
+	}
 	query := r.URL.Query()
 	token := query.Get("access_token")
-	if token == "" || !strings.Contains(r.URL.Path, "/hubs/") { // there may be a base address before it
+	if token == "" {
 		return r
 	}
 	query.Del("access_token")
