@@ -44,7 +44,7 @@ func TestAllThatIsWrongIsSaidAtOnceWithItsPlace(t *testing.T) {
 		{"a format that is a comment", "/*---\nsource: shop\ncolumns:\n  n:\n    format: #,##0.00\n---*/\nSELECT 1 AS n", `5:5: format has no value. One that begins with # or says null belongs in quotes, as in format: "#,##0.00".`},
 		{"a format that swallows its bracket", "/*---\nsource: shop\ncolumns: {n: {format: #,##0.00}}\n---*/\nSELECT 1 AS n", "3:21: This is no YAML: could not find map value. A # after a blank begins a comment: put a value with # in quotes."},
 		{"a file name that is a mapping", "/*---\nsource: shop\nfile: {period}\n---*/\nSELECT 1", `3:1: file is a text. One that begins with { or holds ": " belongs in quotes, as in file: "{period}".`},
-		{"a key that a comma made", "/*---\nsource: shop\nparameters: {r: {type: text, label: Region, or state}}\n---*/\nSELECT :r", "3:45: parameter r has no key or state. There are: default, help, label, many, max, min, optional, options, pattern, type. If it belongs to the value before it, put that value in quotes."},
+		{"a key that a comma made", "/*---\nsource: shop\nparameters: {r: {type: text, label: Region, or state}}\n---*/\nSELECT :r", "3:45: parameter r has no key or state. There are: default, help, label, many, max, min, optional, options, pattern, sensitive, type. If it belongs to the value before it, put that value in quotes."},
 		{"numbers stay as written", "/*---\nsource: shop\ntitle: 007\n---*/\nSELECT 1", ""},
 		{"null for a text", "/*---\nsource: shop\ntitle: ~\n---*/\nSELECT 1", `3:1: title has no value. One that begins with # or says null belongs in quotes.`},
 		{"a key twice", "/*---\nsource: shop\nsource: shop\n---*/\nSELECT 1", "3:1: source stands here twice."},
