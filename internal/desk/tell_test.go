@@ -2,8 +2,10 @@ package desk_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,12 +28,17 @@ var eve = offprint.Identity{User: "eve", Tenant: "acme", Email: "ann@example.com
 // at once.
 func mailing(t *testing.T, s *mailtest.Server, source offprint.Source, story func(t *testing.T, d *desk.Desk)) {
 	t.Helper()
+	mailingOf(t, s, catalog{numbers(source)}, story)
+}
+
+func mailingOf(t *testing.T, s *mailtest.Server, c offprint.Catalog, story func(t *testing.T, d *desk.Desk)) {
+	t.Helper()
 	m, err := notify.NewMail(notify.MailConfig{URL: s.URL(), From: "reports@example.com", Allow: []string{"*@partner.example"}, Links: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := desk.Config{Catalog: catalog{numbers(source)}, Notifiers: map[string]offprint.Notifier{"mailto": m}, Base: base}
-	onBothAfter(t, func(int) time.Duration { return 0 }, c, story)
+	config := desk.Config{Catalog: c, Notifiers: map[string]offprint.Notifier{"mailto": m}, Base: base}
+	onBothAfter(t, func(int) time.Duration { return 0 }, config, story)
 }
 
 // notices waits until the run's notices are as wanted.
@@ -271,6 +278,59 @@ func TestNobodyElseIsLedToARunThatFailed(t *testing.T) {
 		}
 		if _, links, err := d.LinksOf(t.Context(), eve, run.ID); err != nil || len(links) != 0 {
 			t.Errorf("%+v, %v", links, err)
+		}
+	})
+}
+
+// A shelf has one edition of the reports, and remembers another.
+type shelf struct {
+	now    atomic.Pointer[catalog]
+	before catalog
+}
+
+func (s *shelf) Reports() []*offprint.Report                 { return *s.now.Load() }
+func (s *shelf) Report(name string) (*offprint.Report, bool) { return s.now.Load().Report(name) }
+
+func (s *shelf) Compile(name, version, text string) (*offprint.Report, error) {
+	if r, err := s.now.Load().Compile(name, version, text); err == nil {
+		return r, nil
+	}
+	return s.before.Compile(name, version, text)
+}
+
+// What no message may say was settled when the run was accepted.
+func TestALetterIsOfTheDefinitionThatWasAccepted(t *testing.T) {
+	s := mailtest.Start(t, new(mailtest.Server))
+	s.Down()
+	edition := func(version string, sensitive bool) catalog {
+		r := numbers(counter{rows: 3})
+		r.Version = version
+		r.Parameters = append(r.Parameters, offprint.Parameter{Name: "iban", Type: offprint.TextParam, Sensitive: sensitive, Label: offprint.Plain("Account " + version)})
+		return catalog{r}
+	}
+	first, second := edition("1", true), edition("2", false)
+	reports := &shelf{before: first}
+	reports.now.Store(&first)
+	mailingOf(t, s, reports, func(t *testing.T, d *desk.Desk) {
+		reports.now.Store(&first)
+		before := len(s.Came())
+		ask := desk.Ask{Notify: []string{"me", bobs}, Parameters: offprint.Sent{"iban": json.RawMessage(`"DE02120300000000202051"`)}}
+		run := submit(t, d, eve, ask)
+		notices(t, d, run.ID, func(mine, bobs desk.NoticeRecord) bool { return mine.Attempts > 0 && bobs.Attempts > 0 })
+		reports.now.Store(&second)
+		s.Up()
+		defer s.Down()
+		notices(t, d, run.ID, delivered)
+		for _, m := range s.Wait(before + 2)[before:] {
+			if strings.Contains(m.Plain+m.HTML, "DE0212") || strings.Contains(m.Plain, "Account") || !strings.Contains(m.Plain, "\nDay: ") {
+				t.Errorf("it says\n%s", m.Plain)
+			}
+		}
+		before = len(s.Came())
+		run = submit(t, d, eve, ask)
+		notices(t, d, run.ID, delivered)
+		if m := s.Wait(before + 1)[before]; !strings.Contains(m.Plain, "\nAccount 2: DE02120300000000202051\n") {
+			t.Errorf("today's definition says\n%s", m.Plain)
 		}
 	})
 }
