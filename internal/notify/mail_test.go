@@ -516,6 +516,7 @@ func TestNothingIsSaidInTheClear(t *testing.T) {
 		{"STARTTLS", &mailtest.Server{User: "reports", Password: secret}, "", true, true},
 		{"from the first byte", &mailtest.Server{User: "reports", Password: secret, Implicit: true}, "", true, true},
 		{"no STARTTLS", &mailtest.Server{User: "reports", Password: secret, Plain: true}, "", false, false},
+		{"no STARTTLS, and no password", &mailtest.Server{Plain: true}, "", false, false},
 		{"no STARTTLS, required", &mailtest.Server{User: "reports", Password: secret, Plain: true}, "tls=required", false, false},
 		{"a certificate of somebody else", &mailtest.Server{User: "reports", Password: secret}, foreign, false, false},
 		{"a certificate of nobody", &mailtest.Server{User: "reports", Password: secret}, "tls=required", false, false},
