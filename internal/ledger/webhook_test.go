@@ -448,3 +448,58 @@ func TestHeldNoticesOfALostProcess(t *testing.T) {
 		}
 	})
 }
+
+// TestNothingIsHeldForEver tells of a database that is cut off while notices are
+// held and called.
+func TestNothingIsHeldForEver(t *testing.T) {
+	for _, step := range []string{"hold a notice: before commit", "hold a notice: after commit", "call a notice: before commit", "call a notice: after commit"} {
+		t.Run(step, func(t *testing.T) {
+			onEach(t, func(t *testing.T, b *bench) {
+				o := quick()
+				o.Lease, o.Beat = 500*time.Millisecond, 100*time.Millisecond
+				l, f := b.openFailing(o)
+				reached := make(chan struct{}, 2) // so often it fails
+				f.set(step, func() error {
+					select {
+					case reached <- struct{}{}:
+						return errCut
+					default:
+						return nil
+					}
+				})
+				const waiting = 10
+				var mu sync.Mutex
+				told := map[string]int{}
+				answer := make(chan struct{})
+				b.work(l, Workers{Tell: func(_ context.Context, n offprint.Notice) error {
+					<-answer
+					mu.Lock()
+					defer mu.Unlock()
+					told[n.ID]++
+					return nil
+				}})
+				a := ask()
+				a.Run.Notify = addressees("webhook:crm")
+				for range waiting {
+					if _, err := l.Cancel(t.Context(), b.accept(l, a)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				close(answer)
+				b.eventually("each is told, and once", func() bool {
+					mu.Lock()
+					defer mu.Unlock()
+					for id, n := range told {
+						if n > 1 {
+							t.Fatalf("%s is told %d times", id, n)
+						}
+					}
+					return len(told) == waiting
+				})
+				if len(reached) < cap(reached) {
+					t.Error("the step was not reached")
+				}
+			})
+		})
+	}
+}
