@@ -53,9 +53,6 @@ const (
 	Range           Code = "range_not_satisfiable"
 )
 
-// Undelivered is why a notice failed that its addressee's machine did not take.
-const Undelivered Code = "undelivered"
-
 // An Error is for the person who asked: Title says what happened, Detail what
 // is still safe and what to do, in full sentences without SQL, addresses or
 // the rejected value. Any other error is ours, and for the log; an Error keeps

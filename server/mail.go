@@ -49,6 +49,17 @@ func (c *Config) notifiers() (map[string]offprint.Notifier, error) {
 	return notifiers, err
 }
 
+// schemes are those of addresses that somebody delivers to.
+func (c *Config) schemes() (schemes []string) {
+	if c.Mail != nil {
+		schemes = append(schemes, "mailto")
+	}
+	if !c.Webhooks.OnlyNamed || len(c.Webhooks.Named) > 0 {
+		schemes = append(schemes, "webhook")
+	}
+	return schemes
+}
+
 // base is what the addresses of pages begin with, as people find them: the
 // base_url or, on this machine, where it listens. Empty: it is not known.
 func (c *Config) base() string {

@@ -139,7 +139,7 @@ func openReports(c Config) (Sources, *source.Folder, source.Problems, error) {
 		names = append(names, f.Name())
 	}
 	folder.Formats(names...)
-	folder.Delivers() // to nobody, yet
+	folder.Delivers(c.schemes()...)
 	return sources, folder, folder.Reload(), nil
 }
 

@@ -368,12 +368,12 @@ func (h hooks) callable(ctx context.Context, id string) (Webhook, [][]byte, erro
 	hook, err := h.Ledger.Webhook(ctx, id)
 	switch {
 	case offprint.CodeOf(err) == offprint.NotFound:
-		err = offprint.Errorf(offprint.Undelivered, "The webhook was deleted.")
+		err = offprint.Errorf(offprint.Undeliverable, "The webhook was deleted.")
 	case err != nil:
 	case h.Webhooks.OnlyNamed:
-		err = offprint.Errorf(offprint.Undelivered, "Webhooks of one's own are turned off here.")
+		err = offprint.Errorf(offprint.Undeliverable, "Webhooks of one's own are turned off here.")
 	case !hook.Disabled.IsZero():
-		err = offprint.Errorf(offprint.Undelivered, "The webhook is disabled.")
+		err = offprint.Errorf(offprint.Undeliverable, "The webhook is disabled.")
 	}
 	if err != nil {
 		return hook, nil, err

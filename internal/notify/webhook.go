@@ -155,7 +155,7 @@ func (w *Webhooks) allows(host string) bool {
 // [offprint.Later] while the notice is to be tried again.
 func (w *Webhooks) Post(ctx context.Context, address string, anywhere bool, secrets [][]byte, n offprint.Notice) (status int, err error) {
 	if wrong := w.Wrong(address); wrong != "" && !anywhere {
-		return 0, offprint.Errorf(offprint.Undelivered, "Nothing was sent: its address may not be called any more. %s", wrong)
+		return 0, offprint.Errorf(offprint.Undeliverable, "Nothing was sent: its address may not be called any more. %s", wrong)
 	}
 	body, err := w.message(n)
 	if err != nil {
@@ -204,15 +204,15 @@ func (w *Webhooks) unanswered(ctx, calling context.Context, n offprint.Notice, e
 		err = asked.Err // without the address, which may hold a secret
 	}
 	if ctx.Err() != nil { // this process goes down
-		return &offprint.Later{Err: offprint.Errorf(offprint.Undelivered, "This server stopped while it was sent.").Because(err), In: pauses[0]}
+		return &offprint.Later{Err: offprint.Errorf(offprint.Undeliverable, "This server stopped while it was sent.").Because(err), In: pauses[0]}
 	}
-	said := offprint.Errorf(offprint.Undelivered, "It could not be reached. Addresses that are not on the public internet are called only where whoever runs this server allows them.")
+	said := offprint.Errorf(offprint.Undeliverable, "It could not be reached. Addresses that are not on the public internet are called only where whoever runs this server allows them.")
 	var untrusted *tls.CertificateVerificationError
 	switch {
 	case errors.Is(calling.Err(), context.DeadlineExceeded):
-		said = offprint.Errorf(offprint.Undelivered, "It did not answer within %.0f seconds.", w.patience.Seconds())
+		said = offprint.Errorf(offprint.Undeliverable, "It did not answer within %.0f seconds.", w.patience.Seconds())
 	case errors.As(err, &untrusted):
-		said = offprint.Errorf(offprint.Undelivered, "Its certificate could not be verified.")
+		said = offprint.Errorf(offprint.Undeliverable, "Its certificate could not be verified.")
 	}
 	return again(n, said.Because(err), 0)
 }
@@ -223,11 +223,11 @@ func (w *Webhooks) answered(res *http.Response, n offprint.Notice) error {
 	case status >= 200 && status < 300:
 		return nil
 	case status == http.StatusGone:
-		return offprint.Errorf(offprint.Undelivered, "It answered 410, which says that it is gone for good.")
+		return offprint.Errorf(offprint.Undeliverable, "It answered 410, which says that it is gone for good.")
 	case status >= 300 && status < 400:
-		return again(n, offprint.Errorf(offprint.Undelivered, "It answered %d. Redirects are not followed: change its address to where it is.", status), 0)
+		return again(n, offprint.Errorf(offprint.Undeliverable, "It answered %d. Redirects are not followed: change its address to where it is.", status), 0)
 	}
-	said := offprint.Errorf(offprint.Undelivered, "It answered %d.%s", res.StatusCode, piece(res))
+	said := offprint.Errorf(offprint.Undeliverable, "It answered %d.%s", res.StatusCode, piece(res))
 	if res.StatusCode == http.StatusTooManyRequests || res.StatusCode == http.StatusServiceUnavailable {
 		return again(n, said, w.retryAfter(res.Header.Get("Retry-After")))
 	}
