@@ -44,7 +44,7 @@ func (n narrow) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return conn, bufio.NewReadWriter(bufio.NewReaderSize(conn, narrowBytes), bufio.NewWriterSize(conn, narrowBytes)), nil
 }
 
-const narrowBytes = 1 << 10
+const narrowBytes = 512
 
 // talk has the connection to its end.
 func (s *socket) talk(c *Conn) {
