@@ -212,6 +212,17 @@ func TestWebhooks(t *testing.T) {
 		r.status.Store(200)
 		w.do("PATCH", path, call{key: "opk_ann", body: `{"events":["run.canceled"]}`}).wants(t, 200)
 	})
+	t.Run("a disabled one is not called", func(t *testing.T) {
+		late := w.ask("opk_ann", `{"report":"slow","notify":["webhook:`+id+`"]}`)
+		w.do("PATCH", path, call{key: "opk_ann", body: `{"disabled":true}`}).wants(t, 200)
+		w.do("POST", "/v1/runs/"+late+"/cancel", call{key: "opk_ann"}).wants(t, 200)
+		if sent := w.delivery(id, "failed"); sent["run"] != late || sent["last_answer"] != "The webhook is disabled." || sent["last_status"] != nil {
+			t.Errorf("delivery %v", sent)
+		}
+		if got := w.do("PATCH", path, call{key: "opk_ann", body: `{"disabled":false}`}).wants(t, 200).json(t); got["disabled_at"] != nil {
+			t.Errorf("enabled it is %v", got)
+		}
+	})
 	t.Run("410 disables it", func(t *testing.T) {
 		r.status.Store(410)
 		w.do("POST", path+"/test", call{key: "opk_ann"}).wants(t, 202)
