@@ -1,4 +1,3 @@
-// Package notify brings word of runs to where people want it.
 package notify
 
 import (
