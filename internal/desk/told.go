@@ -31,7 +31,7 @@ func (d *Desk) told(ctx context.Context, who offprint.Identity, report *offprint
 	case len(d.Notifiers) == 0:
 		return nil, nil
 	}
-	prefers, err := d.Preferences(ctx, who)
+	prefers, err := d.Ledger.RecentPreferences(ctx, who.Tenant, who.User)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +78,7 @@ func (d *Desk) named(ctx context.Context, who offprint.Identity, address string)
 	if err != nil {
 		return to, err
 	}
-	prefers, err := d.Preferences(ctx, who)
+	prefers, err := d.Ledger.RecentPreferences(ctx, who.Tenant, who.User)
 	if err != nil || prefers == nil {
 		return to, err
 	}

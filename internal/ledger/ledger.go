@@ -106,6 +106,7 @@ type Ledger struct {
 	statements statements
 	known      definitions
 	order      order
+	recent     recent
 	hub        hub
 	hearing    sync.Once
 	node       string // who this process is to others

@@ -323,34 +323,3 @@ func planOf(t *testing.T, l *Ledger, text string, args ...any) string {
 	}
 	return strings.Join(plan, "\n")
 }
-
-func TestPreferences(t *testing.T) {
-	onEach(t, func(t *testing.T, b *bench) {
-		l := b.open(quick())
-		want := func(tenant, user string, wanted *Preferences) {
-			t.Helper()
-			p, err := l.Preferences(t.Context(), tenant, user)
-			if err != nil || fmt.Sprint(p) != fmt.Sprint(wanted) {
-				t.Errorf("%s of %s prefers %v, %v; want %v", user, tenant, p, err, wanted)
-			}
-		}
-		want("acme", "ann", nil)
-		first := &Preferences{Mail: []offprint.Event{offprint.RunFailed}, Webhooks: []string{"wh_1"}}
-		for _, p := range []*Preferences{{Mail: offprint.Ends}, first} {
-			if err := l.Prefer(t.Context(), "acme", "ann", p); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want("acme", "ann", first)
-		want("other", "ann", nil)
-		want("acme", "ben", nil)
-		if err := l.Prefer(t.Context(), "acme", "ann", new(Preferences)); err != nil { // of nothing, which is not nothing said
-			t.Fatal(err)
-		}
-		want("acme", "ann", new(Preferences))
-		if err := l.Prefer(t.Context(), "acme", "ann", nil); err != nil {
-			t.Fatal(err)
-		}
-		want("acme", "ann", nil)
-	})
-}

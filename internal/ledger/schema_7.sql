@@ -7,7 +7,8 @@ CREATE INDEX runs_to_remind ON runs (remind) WHERE remind > 0 AND file_state = '
 CREATE TABLE preferences (
 	tenant  TEXT   NOT NULL,
 	user_id TEXT   NOT NULL,
-	wants   TEXT   NOT NULL,
-	changed BIGINT NOT NULL,
+	wants   TEXT   NOT NULL,            -- nothing: they have none any more
+	change  BIGINT NOT NULL,            -- grows from one change to the next, whosoever they are
 	PRIMARY KEY (tenant, user_id)
 ){keyed};
+CREATE INDEX preferences_changed ON preferences (change);
