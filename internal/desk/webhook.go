@@ -6,6 +6,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -334,6 +336,29 @@ func (n NamedWebhook) events() []offprint.Event {
 		return WebhookEvents
 	}
 	return n.Events
+}
+
+// Contacts are the operator's webhooks and somebody's own that are called, by
+// their names, descriptions or hosts.
+func (h hooks) Contacts(ctx context.Context, who offprint.Identity) (all []offprint.Contact, err error) {
+	for _, name := range slices.Sorted(maps.Keys(h.Webhooks.Named)) {
+		all = append(all, offprint.Contact{Address: hookScheme + ":" + name, Name: name})
+	}
+	if h.Webhooks.OnlyNamed {
+		return all, nil
+	}
+	own, err := h.WebhooksOf(ctx, who)
+	for _, hook := range own {
+		if !hook.Disabled.IsZero() {
+			continue
+		}
+		name := hook.Description
+		if u, err := url.Parse(hook.URL); err == nil {
+			name = cmp.Or(name, u.Host)
+		}
+		all = append(all, offprint.Contact{Address: hookScheme + ":" + hook.ID, Name: cmp.Or(name, hook.ID)})
+	}
+	return all, err
 }
 
 // Notify calls the webhook, and remembers what it answered.

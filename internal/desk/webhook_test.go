@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -121,6 +122,39 @@ func TestARunTellsItsWebhook(t *testing.T) {
 				}
 				break
 			}
+		}
+	})
+}
+
+// TestWebhooksThatSomebodyMayChoose are the operator's and their own, but for
+// those that are not called.
+func TestWebhooksThatSomebodyMayChoose(t *testing.T) {
+	poster, err := notify.NewWebhooks(notify.WebhookConfig{Allow: []string{"127.0.0.1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := map[string]desk.NamedWebhook{"crm": {URL: "http://crm.example.com", Secret: make([]byte, 32)}}
+	c := desk.Config{Catalog: catalog{numbers(counter{rows: 3})}, Webhooks: desk.WebhookRules{Poster: poster, Named: named}}
+	onBoth(t, c, func(t *testing.T, d *desk.Desk) {
+		add := func(who offprint.Identity, hook desk.NewWebhook) string {
+			t.Helper()
+			made, err := d.AddWebhook(t.Context(), who, hook)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return made.ID
+		}
+		plain := add(ann, desk.NewWebhook{URL: "http://127.0.0.1:1/a"})
+		described := add(ann, desk.NewWebhook{URL: "http://127.0.0.1:1/b", Description: "Team chat"})
+		off, disabled := add(ann, desk.NewWebhook{URL: "http://127.0.0.1:1/c"}), true
+		if _, err := d.AmendWebhook(t.Context(), ann, off, desk.WebhookAmendment{Disabled: &disabled}); err != nil {
+			t.Fatal(err)
+		}
+		add(offprint.Identity{User: "somebody else"}, desk.NewWebhook{URL: "http://127.0.0.1:1/d"})
+		got, err := d.Contacts(t.Context(), ann)
+		want := []offprint.Contact{{Address: "webhook:crm", Name: "crm"}, {Address: "webhook:" + described, Name: "Team chat"}, {Address: "webhook:" + plain, Name: "127.0.0.1:1"}}
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("contacts %v, %v, want %v", got, err, want)
 		}
 	})
 }
