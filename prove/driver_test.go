@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,6 +30,9 @@ type asked struct {
 	code    offprint.Code // of a failure
 	content string        // of the file
 }
+
+// addresses are those that may be told of a run.
+var addresses = []string{"test:ann", "test:bob", "mailto:cat@prove.example", "webhook:sink"}
 
 // wish chooses the next run to ask for.
 func wish(r *rand.Rand) *asked {
@@ -53,12 +57,23 @@ func wish(r *rand.Rand) *asked {
 	if a.state == offprint.Succeeded {
 		a.content = content(min(a.rows, a.most()), a.factor)
 	}
-	for _, address := range []string{"test:ann", "test:bob"} {
+	for _, address := range addresses {
 		if r.IntN(3) == 0 {
 			a.notify = append(a.notify, address)
 		}
 	}
 	return a
+}
+
+// due are the addresses that are told once it has come to that end. Nobody is
+// mailed that they canceled.
+func (a *asked) due(end offprint.State) (due []string) {
+	for _, address := range a.notify {
+		if end != offprint.Canceled || !strings.HasPrefix(address, "mailto:") {
+			due = append(due, address)
+		}
+	}
+	return due
 }
 
 func (a *asked) most() int {

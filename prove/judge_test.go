@@ -81,7 +81,7 @@ func (j *judge) settle(last time.Time) {
 	open := -1
 	for time.Since(last) < stuckAfter && open != 0 {
 		time.Sleep(100 * time.Millisecond)
-		open = j.unended("runs WHERE finished = 0") + j.unended("notices WHERE state IN ('waiting', 'telling')")
+		open = j.unended("runs WHERE finished = 0") + j.unended("notices WHERE state IN ('waiting', 'telling', 'held')")
 	}
 	j.figure("seconds from the last fault to the last end", fmt.Sprintf("%.1f", time.Since(last).Seconds()))
 	if open != 0 {
@@ -311,49 +311,74 @@ func (j *judge) file(ctx context.Context, a *asked, r *offprint.Run) error {
 // troubles of whoever sent the first: it may be there only if he died, stood
 // still or did not reach the ledger between his delivery and its record.
 func (j *judge) told(ctx context.Context, d *driver) {
-	sent, err := linesOf[delivery](j.world.told().notices())
-	if err != nil {
-		j.t.Fatal(err)
-	}
-	byNotice := map[string][]delivery{}
-	for _, s := range sent {
-		byNotice[s.Notice] = append(byNotice[s.Notice], s)
-	}
+	sent, begun, arrived := j.deliveries(j.world.told().notices()), j.deliveries(j.world.told().begun()), j.post.arrived()
 	var missing, strange, unexplained []string
-	due, copies := 0, 0
+	due, copies := map[string]int{}, 0
 	for _, a := range d.all {
 		r := j.runs[a.id]
 		notices, err := j.ledger.Notices(ctx, a.id)
 		if err != nil {
 			j.t.Fatal(err)
 		}
-		due += len(a.notify)
-		for _, address := range a.notify {
+		for _, address := range a.due(r.State) {
+			kind, _, _ := strings.Cut(address, ":")
+			due[kind]++
 			is := slices.IndexFunc(notices, func(n ledger.NoticeRecord) bool {
 				return n.Address == address && n.Event == offprint.Event("run."+r.State) && n.State == "delivered"
 			})
-			if is < 0 || len(byNotice[notices[is].ID]) == 0 {
+			if is < 0 || len(sent[notices[is].ID])+arrived[notices[is].ID] == 0 {
 				missing = append(missing, a.id+" to "+address)
 			}
 		}
-		if len(notices) != len(a.notify) {
-			strange = append(strange, fmt.Sprintf("%s has %d notices for %d addresses", a.id, len(notices), len(a.notify)))
+		if n := len(a.due(r.State)); len(notices) != n {
+			strange = append(strange, fmt.Sprintf("%s has %d notices for %d addresses", a.id, len(notices), n))
 		}
 	}
-	for _, again := range byNotice {
-		slices.SortFunc(again, func(a, b delivery) int { return a.At.Compare(b.At) })
-		for i := range len(again) - 1 {
-			copies++
-			if !j.suffers(again[i].Process, again[i].At, again[i+1].At) {
-				unexplained = append(unexplained, fmt.Sprintf("%v, then %v", again[i], again[i+1]))
-			}
+	for id, again := range sent {
+		copies += len(again) - 1
+		if faults := j.faultsIn(again); len(again)-1 > faults {
+			unexplained = append(unexplained, fmt.Sprintf("%s: %v, and %d faults", id, again, faults))
 		}
 	}
-	j.figure("notices", due)
-	j.figure("second copies of notices, each after a fault inside its delivery", copies-len(unexplained))
+	for id, n := range arrived {
+		copies += n - 1
+		if faults := j.faultsIn(begun[id]); n-1 > faults {
+			unexplained = append(unexplained, fmt.Sprintf("%s came %d times, begun as %v, and %d faults", id, n, begun[id], faults))
+		}
+	}
+	j.figure("notices of our own", due["test"])
+	j.figure("mails", due["mailto"])
+	j.figure("webhook calls", due["webhook"])
+	j.figure("second copies of notices, each under its id, after a fault inside its delivery", copies)
 	j.promise("notices missing", missing)
 	j.promise("notices of nothing", strange)
 	j.promise("second copies without a fault inside the delivery", unexplained)
+}
+
+// deliveries are those that were written down, by notice, in their order.
+func (j *judge) deliveries(path string) map[string][]delivery {
+	all, err := linesOf[delivery](path)
+	if err != nil {
+		j.t.Fatal(err)
+	}
+	by := map[string][]delivery{}
+	for _, d := range all {
+		by[d.Notice] = append(by[d.Notice], d)
+	}
+	for _, again := range by {
+		slices.SortFunc(again, func(a, b delivery) int { return a.At.Compare(b.At) })
+	}
+	return by
+}
+
+// faultsIn counts the deliveries whose process had trouble before the next one.
+func (j *judge) faultsIn(again []delivery) (n int) {
+	for i := range len(again) - 1 {
+		if j.suffers(again[i].Process, again[i].At, again[i+1].At) {
+			n++
+		}
+	}
+	return n
 }
 
 // suffers tells whether a process had trouble in a time.

@@ -20,6 +20,7 @@ import (
 	"github.com/offprint/offprint/internal/format/csv"
 	"github.com/offprint/offprint/internal/identity"
 	"github.com/offprint/offprint/internal/ledger"
+	"github.com/offprint/offprint/internal/notify"
 	"github.com/offprint/offprint/internal/web"
 	"github.com/offprint/offprint/server"
 	"github.com/offprint/offprint/source"
@@ -43,6 +44,8 @@ type program struct {
 	Database string
 	Shop     string // the source's address
 	Dir      string // what the processes of a world share
+	Mail     string // the mail server
+	Hook     string // where the webhook is called
 	Moody    bool   // its notifier fails now and then
 	Fail     []failpoint
 }
@@ -50,6 +53,7 @@ type program struct {
 func (p *program) store() string   { return p.Dir + "/files" }
 func (p *program) mode() string    { return p.Dir + "/store-mode" }
 func (p *program) notices() string { return p.Dir + "/notices" }
+func (p *program) begun() string   { return p.Dir + "/begun" }
 func (p *program) hits() string    { return p.Dir + "/hits" }
 
 // runProgram is main of such a process.
@@ -138,9 +142,19 @@ func newDesk(p *program, l *ledger.Ledger, h *hooks, log *slog.Logger) (*desk.De
 	if err != nil {
 		return nil, err
 	}
+	mail, err := notify.NewMail(notify.MailConfig{URL: p.Mail, From: "reports@prove.example", Allow: []string{"*@prove.example"}, Links: true, Now: time.Now, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	hooks, err := notify.NewWebhooks(notify.WebhookConfig{})
+	if err != nil {
+		return nil, err
+	}
 	return desk.New(desk.Config{
 		Catalog: folder, Formats: []offprint.Format{csv.Format}, Ledger: l, Blobs: &store{&blob.Store{Blobs: dir}, h, p.mode()}, MaxAttempts: 3, Drain: p.Drain, Log: log,
-		Notifiers: map[string]offprint.Notifier{"test": &notifier{h, p}},
+		Base:      "https://prove.example",
+		Notifiers: map[string]offprint.Notifier{"test": &notifier{h, p}, "mailto": &mailer{mail, p}},
+		Webhooks:  desk.WebhookRules{Poster: &poster{hooks, p}, Named: map[string]desk.NamedWebhook{"sink": {URL: p.Hook, Secret: make([]byte, 32)}}},
 	}), nil
 }
 

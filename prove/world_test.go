@@ -30,6 +30,7 @@ type world struct {
 	ledger *database // nil: SQLite
 	shop   *database
 	seats  []*seat
+	post   *post
 	made   atomic.Int64 // processes, of all seats
 
 	mu    sync.Mutex
@@ -107,7 +108,7 @@ func (d *database) run(ctx context.Context) (err error) {
 // SQLite file.
 func newWorld(t *testing.T, postgres bool) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), shop: newDatabase(t)}
+	w := &world{t: t, dir: t.TempDir(), shop: newDatabase(t), post: newPost(t)}
 	if postgres {
 		w.ledger = newDatabase(t)
 	}
@@ -124,7 +125,7 @@ func (w *world) database() string {
 
 // told is what the judge's own desk is told: the world past all links.
 func (w *world) told() *program {
-	return &program{Name: "judge", Database: w.database(), Shop: w.shop.url(), Dir: w.dir}
+	return &program{Name: "judge", Database: w.database(), Shop: w.shop.url(), Dir: w.dir, Mail: w.post.mail.URL("tls=none"), Hook: w.post.hook.URL}
 }
 
 func (w *world) suffered(t trouble) {
@@ -172,6 +173,7 @@ func (w *world) seat(name string, is program) *seat {
 	w.t.Helper()
 	s := &seat{w: w, name: name, is: is}
 	s.is.Database, s.is.Dir = w.database(), w.dir
+	s.is.Mail, s.is.Hook = w.post.mail.URL("tls=none"), w.post.hook.URL
 	var err error
 	if w.ledger != nil && !is.Plain {
 		if s.ledger, s.is.Database, err = linkTo(w.ledger.url()); err != nil {
