@@ -87,7 +87,7 @@ func (j *judge) settle(last time.Time) {
 	if open != 0 {
 		j.wrong("%d runs or notices are open %v after the last fault", open, stuckAfter)
 	}
-	for time.Since(last) < settledAfter && j.live() > 0 {
+	for time.Since(last) < settledAfter && len(j.live()) > 0 {
 		time.Sleep(100 * time.Millisecond)
 	}
 }
@@ -106,6 +106,28 @@ func (j *judge) open() (*sql.DB, error) {
 		return sql.Open("sqlite", strings.TrimPrefix(j.database(), "sqlite:")+"?_pragma=busy_timeout(10000)")
 	}
 	return sql.Open("pgx", j.database()+"&search_path=offprint")
+}
+
+// each hands on what each row of a query says.
+func (j *judge) each(text string, row func(string)) error {
+	db, err := j.open()
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	rows, err := db.Query(text)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var said string
+		if err := rows.Scan(&said); err != nil {
+			return err
+		}
+		row(said)
+	}
+	return rows.Err()
 }
 
 func (j *judge) query(text string, into ...any) error {
@@ -392,13 +414,14 @@ func (j *judge) suffers(process string, from, to time.Time) bool {
 // nothing, and River settles it a minute later, at its next round.
 const settledAfter = 150 * time.Second
 
-// live counts the tickets that somebody might still take.
-func (j *judge) live() (n int) {
-	err := j.query(`SELECT count(*) FROM river_job WHERE state IN ('available', 'pending', 'scheduled', 'retryable') OR state = 'running' AND metadata ->> 'cancel_attempted_at' IS NULL`, &n)
+// live are the tickets that somebody might still take.
+func (j *judge) live() (all []string) {
+	err := j.each(`SELECT kind || ' ' || state || ' ' || CAST(args AS TEXT) FROM river_job
+		WHERE state IN ('available', 'pending', 'scheduled', 'retryable') OR state = 'running' AND metadata ->> 'cancel_attempted_at' IS NULL`, func(ticket string) { all = append(all, ticket) })
 	if err != nil {
 		j.t.Error(err)
 	}
-	return n
+	return all
 }
 
 // tickets looks for those that are left over.
@@ -407,13 +430,8 @@ func (j *judge) tickets(ctx context.Context) {
 	if err := j.query(`SELECT count(*) FROM river_job WHERE state = 'running' AND metadata ->> 'cancel_attempted_at' IS NOT NULL`, &worthless); err != nil {
 		j.t.Fatal(err)
 	}
-	live := j.live()
-	var left []string
-	if live > 0 {
-		left = append(left, fmt.Sprint(live))
-	}
 	j.figure("canceled tickets that River has still to settle", worthless)
-	j.promise("live tickets left over", left)
+	j.promise("live tickets left over", j.live())
 	var contradictions []string
 	if err := j.ledger.Check(ctx); err != nil {
 		contradictions = strings.Split(err.Error(), "\n")

@@ -216,6 +216,41 @@ func TestADeletedTicketIsReplaced(t *testing.T) {
 
 // TestCommitsThatAreCut cuts the answer before and after the COMMIT of every
 // step of a run's way, and wants the same end as without.
+// A worker that ended after its last step and before River's own leaves a
+// ticket that River would keep for ever.
+func TestATicketOfNobodyIsSettled(t *testing.T) {
+	onEach(t, func(t *testing.T, b *bench) {
+		l := b.open(quick())
+		a := ask()
+		a.Run.Notify = addressees("x:y")
+		stop := b.work(l, Workers{Slots: 1, Make: makeAtOnce, Tell: func(context.Context, offprint.Notice) error { return nil }})
+		id := b.accept(l, a)
+		b.untilState(l, id, offprint.Succeeded)
+		for told := false; !told; time.Sleep(10 * time.Millisecond) {
+			notices, err := l.Notices(t.Context(), id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			told = len(notices) == 1 && notices[0].State == "delivered"
+		}
+		stop()
+		if _, err := l.db.ExecContext(t.Context(), `UPDATE river_job SET state = 'running', finalized_at = NULL`); err != nil {
+			t.Fatal(err)
+		}
+		m := newMakeWhen()
+		b.work(l, Workers{Slots: 1, Make: m.make})
+		made := b.accept(l, ask()) // whose ticket is somebody's all the while
+		receive(b, m.began, "begun")
+		b.eventually("both tickets are worthless", func() bool {
+			var left int
+			err := one(t.Context(), l.inner, `SELECT count(*) FROM river_job WHERE state = 'running' AND metadata ->> 'cancel_attempted_at' IS NULL`, nil, &left)
+			return err == nil && left == 1
+		})
+		m.let <- struct{}{}
+		b.untilState(l, made, offprint.Succeeded)
+	})
+}
+
 func TestCommitsThatAreCut(t *testing.T) {
 	for _, step := range []string{"start", "finish", "fail", "hand back", "claim a notice", "told"} {
 		t.Run(step, func(t *testing.T) {

@@ -27,8 +27,8 @@ type reaper struct {
 	deep   time.Time // the last look for dead tickets
 	freed  time.Time // the last time that held runs were released before their time
 	cursor string    // where the next look begins
-	// Since when tickets that were fetched have not been taken up.
-	seen, seenTell map[int64]time.Time
+	// Since when tickets that were fetched have not been taken up, or are nobody's.
+	seen, seenTell, seenStray map[int64]time.Time
 }
 
 // once is one round. Its errors are the ledger's silence, which ends; what was
@@ -68,7 +68,7 @@ func (r *reaper) round(ctx context.Context) error {
 		return nil
 	}
 	r.deep = time.Now()
-	err := r.reissueDead(ctx)
+	err := errors.Join(r.reissueDead(ctx), r.settleStray(ctx))
 	if settled {
 		err = errors.Join(err, r.retell(ctx))
 	}
@@ -246,20 +246,14 @@ func (l *Ledger) takeOverOne(ctx context.Context, tx *sql.Tx, r *record, conditi
 }
 
 // reissueUnstarted finds queued runs whose ticket was fetched and not started:
-// its worker ended in between if it stays so for a whole lease. That is
-// measured here, for River's times are River's.
+// its worker ended in between if it stays so for a whole lease.
 func (r *reaper) reissueUnstarted(ctx context.Context) error {
-	now := time.Now()
 	var late []deadTicket
 	seen := map[int64]time.Time{}
 	err := each(ctx, r.inner, `SELECT r.id, r.epoch, r.ticket FROM river_job j JOIN runs r ON r.id = j.args ->> 'run'
 		WHERE j.state = 'running' AND j.queue = 'make' AND r.state = 'queued' AND r.ticket = j.id`, nil, func(rows *sql.Rows) error {
 		d, err := scanDead(rows)
-		since, known := r.seen[d.ticket]
-		if !known {
-			since = now
-		}
-		if seen[d.ticket] = since; now.Sub(since) >= r.o.Lease {
+		if r.lasting(r.seen, seen, d.ticket) {
 			late = append(late, d)
 		}
 		return err
@@ -269,6 +263,43 @@ func (r *reaper) reissueUnstarted(ctx context.Context) error {
 	}
 	r.seen = seen
 	return r.reissueAll(ctx, late)
+}
+
+// lasting tells whether a ticket was seen for a whole lease, and keeps in seen
+// since when. That is measured here, for River's times are River's.
+func (r *reaper) lasting(before, seen map[int64]time.Time, ticket int64) bool {
+	since, known := before[ticket]
+	if !known {
+		since = time.Now()
+	}
+	seen[ticket] = since
+	return time.Since(since) >= r.o.Lease
+}
+
+// settleStray makes tickets worthless that were fetched and are nobody's any
+// more: their worker ended between our last step and River's own. River leaves
+// those alone, for they have no time-out, and there would be ever more of them.
+func (r *reaper) settleStray(ctx context.Context) error {
+	var late []int64
+	seen := map[int64]time.Time{}
+	err := each(ctx, r.inner, `SELECT j.id FROM river_job j
+		LEFT JOIN runs r ON r.id = j.args ->> 'run' AND r.ticket = j.id
+		LEFT JOIN notices n ON n.id = j.args ->> 'notice' AND n.ticket = j.id AND n.state IN ('waiting', 'telling')
+		WHERE j.state = 'running' AND j.metadata ->> 'cancel_attempted_at' IS NULL AND r.id IS NULL AND n.id IS NULL`, nil, func(rows *sql.Rows) error {
+		var ticket int64
+		err := rows.Scan(&ticket)
+		if r.lasting(r.seenStray, seen, ticket) {
+			late = append(late, ticket)
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("find tickets of nobody: %w", err)
+	}
+	r.seenStray = seen
+	return r.oneByOne(ctx, len(late), func(i int) error {
+		return r.tx(ctx, "settle", func(tx *sql.Tx) error { return r.cancelTicket(ctx, tx, late[i]) })
+	})
 }
 
 // mostLooked is how much of the queue one look for dead tickets covers: with

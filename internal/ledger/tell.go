@@ -290,16 +290,11 @@ func scanLost(rows *sql.Rows) (n notice, err error) {
 // unclaimed are the notices whose ticket was fetched and not claimed for a
 // whole lease.
 func (r *reaper) unclaimed(ctx context.Context) (late []notice, err error) {
-	now := time.Now()
 	seen := map[int64]time.Time{}
 	err = each(ctx, r.inner, findLost+`JOIN river_job j ON n.id = j.args ->> 'notice'
 		WHERE j.state = 'running' AND j.queue IN ('tell', 'hook') AND n.state = 'waiting' AND n.ticket = j.id`, nil, func(rows *sql.Rows) error {
 		n, err := scanLost(rows)
-		since, known := r.seenTell[n.ticket]
-		if !known {
-			since = now
-		}
-		if seen[n.ticket] = since; now.Sub(since) >= r.o.Lease {
+		if r.lasting(r.seenTell, seen, n.ticket) {
 			late = append(late, n)
 		}
 		return err
