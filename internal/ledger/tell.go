@@ -32,7 +32,7 @@ type notice struct {
 	attempt int64
 	ticket  int64
 	giveUp  time.Time
-	answer  string
+	answer  string // to the try before
 }
 
 // Work claims the notice, sends it, and records what came of it.
@@ -102,8 +102,8 @@ func (w *work) claim(ctx context.Context, t tellTicket) (n notice, err error) {
 	err = w.step(ctx, "claim a notice", func(ctx context.Context, tx *sql.Tx) error {
 		var giveUp, created, planned int64
 		err := tx.QueryRowContext(ctx, `UPDATE notices SET state = 'telling', tries = tries + 1, lease_until = `+w.clock+` + $1
-			WHERE id = $2 AND attempt = $3 AND state = 'waiting' RETURNING run, event, address, tries, give_up, created, next_attempt`,
-			w.o.Lease.Microseconds(), n.ID, n.attempt).Scan(&n.runID, &n.Event, &n.Address, &n.Try, &giveUp, &created, &planned)
+			WHERE id = $2 AND attempt = $3 AND state = 'waiting' RETURNING run, event, address, tries, give_up, created, next_attempt, last_answer`,
+			w.o.Lease.Microseconds(), n.ID, n.attempt).Scan(&n.runID, &n.Event, &n.Address, &n.Try, &giveUp, &created, &planned, &n.answer)
 		n.giveUp, n.At = at(giveUp), at(created)
 		if errors.Is(err, sql.ErrNoRows) {
 			return errNotOurs
@@ -203,13 +203,17 @@ func (w *work) nextTry(n notice, said error) (next time.Time, again bool) {
 	case offprint.Again:
 		return next, next.Before(n.giveUp) && w.now().Before(n.giveUp)
 	case offprint.Attempts:
-		return next, n.Try < mostUncounted
+		return next, n.Try < mostUncounted || n.answer != ourFault
 	}
 	return next, false
 }
 
-// mostUncounted is how often a notice is tried whose error is our own.
+// mostUncounted is how often a notice is tried whose error is our own. One that
+// others had kept waiting for longer is tried once more: ours may be passing.
 const mostUncounted = 5
+
+// ourFault is what is said of an error that is our own.
+const ourFault = "Something went wrong on our side while this notice was sent."
 
 // answerOf is what of an error may be shown, and kept: some of it may be what
 // a machine elsewhere said.
@@ -220,7 +224,7 @@ func answerOf(err error) string {
 		clean := []rune(strings.ReplaceAll(strings.ToValidUTF8(e.Detail, "\uFFFD"), "\x00", ""))
 		return string(clean[:min(len(clean), most)])
 	}
-	return "Something went wrong on our side while this notice was sent."
+	return ourFault
 }
 
 // retellAt gives a notice its next attempt, if its state is as the condition
@@ -345,7 +349,8 @@ type NoticeRecord struct {
 	NextAttempt time.Time // while waiting for another try
 }
 
-const findNotice = `SELECT id, run, event, address, CASE WHEN state = 'held' THEN 'waiting' ELSE state END, tries, status, last_answer, created, delivered, next_attempt FROM notices `
+const findNotice = `SELECT id, run, event, address, CASE WHEN state = 'held' THEN 'waiting' ELSE state END, tries, status, last_answer, created, delivered,
+	CASE WHEN state = 'waiting' THEN next_attempt ELSE 0 END FROM notices `
 
 func scanNotice(row interface{ Scan(...any) error }) (n NoticeRecord, err error) {
 	var created, delivered, next int64

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -347,6 +348,7 @@ func TestALaterSaysWhen(t *testing.T) {
 			if n.Try != try || !n.At.Equal(at) {
 				t.Errorf("try %d of %v; want %d of %v", n.Try, n.At, try, at)
 			}
+			wants("telling", try, time.Time{})
 			in := time.Duration(try) * time.Hour
 			answers <- &offprint.Later{Err: fmt.Errorf("wrapped: %w", offprint.Errorf(offprint.NotConfigured, "Later.")), In: in}
 			wants("waiting", try, c.now().Add(in))
@@ -359,6 +361,34 @@ func TestALaterSaysWhen(t *testing.T) {
 		receive(b, tries, "the last try")
 		answers <- offprint.Errorf(offprint.NotConfigured, "No more.")
 		wants("failed", 2*mostUncounted+1, time.Time{})
+	})
+}
+
+// TestAFaultOfOursMayPass tells of a notice that was tried for long already: one
+// fault of ours in between does not end it, and one that stays does.
+func TestAFaultOfOursMayPass(t *testing.T) {
+	onEach(t, func(t *testing.T, b *bench) {
+		l := b.open(quick())
+		ours := errors.New("the ledger did not answer")
+		b.work(l, Workers{Tell: func(_ context.Context, n offprint.Notice) error {
+			switch {
+			case n.Try <= mostUncounted:
+				return &offprint.Later{Err: offprint.Errorf(offprint.Undeliverable, "It answered 500.")}
+			case n.Try == mostUncounted+1 || n.Address == "x:never":
+				return ours
+			}
+			return nil
+		}})
+		a := ask()
+		a.Run.Notify = addressees("x:never", "x:once")
+		run := b.accept(l, a)
+		if _, err := l.Cancel(t.Context(), run); err != nil {
+			t.Fatal(err)
+		}
+		b.eventually("one is delivered, one failed", func() bool {
+			all, err := l.Notices(t.Context(), run)
+			return err == nil && all[0].State == "failed" && all[0].Attempts == mostUncounted+2 && all[1].State == "delivered" && all[1].Attempts == mostUncounted+2
+		})
 	})
 }
 
