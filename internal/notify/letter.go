@@ -123,14 +123,29 @@ func (w *writing) failed() {
 	if w.Own && w.words.isKept != "" {
 		w.Detail = append(w.Detail, w.words.isKept)
 	}
-	w.Detail = append(w.Detail, p.Detail)
+	said := []string{p.Detail}
 	for _, f := range p.Fields {
-		w.Detail = append(w.Detail, w.label(f.Pointer)+": "+f.Detail)
+		said = append(said, w.label(f.Pointer)+": "+f.Detail)
 	}
+	w.Detail = append(w.Detail, slices.DeleteFunc(said, w.quotes)...)
 	if p.TraceID != "" {
 		w.Trace = w.words.trace + " " + p.TraceID
 	}
 	w.parameters()
+}
+
+// quotes tells whether a text has a value that no message may say: databases
+// quote what they do not take. Without a definition nothing is known of that.
+func (w *writing) quotes(text string) bool {
+	if w.report == nil {
+		return false
+	}
+	return slices.ContainsFunc(w.report.Parameters, func(p offprint.Parameter) bool {
+		return p.Sensitive && slices.ContainsFunc(w.run.Params.List(p.Name), func(value any) bool {
+			quoted := fmt.Sprint(value)
+			return quoted != "" && strings.Contains(text, quoted)
+		})
+	})
 }
 
 // because is why the letter was sent, and what its link is good for.

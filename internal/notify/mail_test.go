@@ -83,6 +83,17 @@ func sent(t *testing.T, n offprint.Notice) mailtest.Message {
 	return s.Wait(1)[0]
 }
 
+// A database quotes what it does not take: the run's page says that, and no
+// letter.
+func TestAFailureQuotesNothingSensitive(t *testing.T) {
+	p := offprint.Errorf(offprint.BadQuery, `PostgreSQL says: invalid input syntax for type integer: "DE02120300000000202051".`)
+	p.Fields = []offprint.Field{{Pointer: "#/parameters/iban", Detail: "DE02120300000000202051 is none."}, {Pointer: "#/parameters/region", Detail: "Choose another."}}
+	m := sent(t, failed(p))
+	if strings.Contains(m.Plain+m.HTML, "DE0212") || strings.Contains(m.Plain, "PostgreSQL says") || !strings.Contains(m.Plain, "Region: Choose another.") {
+		t.Errorf("it says\n%s", m.Plain)
+	}
+}
+
 func TestALetterAsItArrives(t *testing.T) {
 	m := sent(t, orders())
 	if m.From != "reports@example.com" || m.To != "ann@example.com" || !m.Safe {
