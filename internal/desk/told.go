@@ -287,7 +287,12 @@ func (d *Desk) checkWebhooks(ctx context.Context, who offprint.Identity, ids []s
 		return wrong
 	}
 	for i, id := range ids {
-		_, err := d.admit(ctx, who, "webhook:"+id)
+		address := hookScheme + ":" + id
+		if !offprint.ValidAddress(address) { // no database takes any text
+			refuse(fmt.Sprintf("#/webhooks/%d", i), noSuchHook)
+			continue
+		}
+		_, err := d.admit(ctx, who, address)
 		if why, ok := refusal(err); ok {
 			refuse(fmt.Sprintf("#/webhooks/%d", i), why.Detail)
 		} else if err != nil {

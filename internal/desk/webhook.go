@@ -311,7 +311,7 @@ func (h hooks) Admit(ctx context.Context, who offprint.Identity, address string)
 		return offprint.Addressee{}, err
 	}
 	if err != nil || !mayName(who, &hook) {
-		return offprint.Addressee{}, titled(offprint.Errorf(offprint.Invalid, "There is no such webhook, or it is somebody else's."), "This webhook is not known here")
+		return offprint.Addressee{}, titled(offprint.Errorf(offprint.Invalid, noSuchHook), "This webhook is not known here")
 	}
 	if err := h.webhooksOn(); err != nil {
 		return offprint.Addressee{}, err
@@ -321,6 +321,9 @@ func (h hooks) Admit(ctx context.Context, who offprint.Identity, address string)
 	}
 	return offprint.Addressee{Address: address, Events: hook.Events}, nil
 }
+
+// noSuchHook tells nobody whether somebody else has it.
+const noSuchHook = "There is no such webhook, or it is somebody else's."
 
 func hookOf(address string) string { return strings.TrimPrefix(address, hookScheme+":") }
 

@@ -158,3 +158,20 @@ func TestWebhooksThatSomebodyMayChoose(t *testing.T) {
 		}
 	})
 }
+
+// What cannot be the id of a webhook is no fault of ours.
+func TestSettingsNameWebhooksThatThereAre(t *testing.T) {
+	poster, err := notify.NewWebhooks(notify.WebhookConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := desk.Config{Catalog: catalog{numbers(counter{rows: 3})}, Webhooks: desk.WebhookRules{Poster: poster}}
+	onBoth(t, c, func(t *testing.T, d *desk.Desk) {
+		for _, id := range []string{"\x00", "a\xff", "", "wh 1", "wh_none"} {
+			err := d.Prefer(t.Context(), ann, &desk.Preferences{Webhooks: []string{id}})
+			if e, ok := err.(*offprint.Error); !ok || e.Code != offprint.Invalid || len(e.Fields) != 1 || e.Fields[0].Detail != "There is no such webhook, or it is somebody else's." {
+				t.Errorf("%q: %v", id, err)
+			}
+		}
+	})
+}
