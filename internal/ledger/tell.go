@@ -235,7 +235,7 @@ func (l *Ledger) retellAt(ctx context.Context, tx *sql.Tx, n notice, condition s
 	if err != nil {
 		return err
 	}
-	happened, err := exec(ctx, tx, `UPDATE notices SET state = 'waiting', attempt = attempt + 1, ticket = $1, next_attempt = CASE WHEN state = 'held' THEN next_attempt ELSE $2 END, last_answer = $3, lease_until = 0
+	happened, err := exec(ctx, tx, `UPDATE notices SET state = 'waiting', attempt = attempt + 1, ticket = $1, next_attempt = CASE WHEN state IN ('held', 'waiting') THEN next_attempt ELSE $2 END, last_answer = $3, lease_until = 0
 		WHERE id = $4 AND attempt = $5 AND (`+condition+`)`, inserted.Job.ID, stamp(from), answer, n.ID, n.attempt)
 	if err == nil && !happened {
 		err = errNotOurs

@@ -392,6 +392,42 @@ func TestAFaultOfOursMayPass(t *testing.T) {
 	})
 }
 
+// TestALaterOutlivesItsTicket has the ticket of a notice get lost, long after
+// give_up: it is tried all the same.
+func TestALaterOutlivesItsTicket(t *testing.T) {
+	onEach(t, func(t *testing.T, b *bench) {
+		c := newClock()
+		o := quick()
+		o.Now = c.now
+		l := b.open(o)
+		b.work(l, Workers{Tell: func(_ context.Context, n offprint.Notice) error {
+			if n.Try == 1 {
+				return &offprint.Later{Err: offprint.Errorf(offprint.Undeliverable, "It answered 500."), In: 48 * time.Hour}
+			}
+			return nil
+		}})
+		a := ask()
+		a.Run.Notify = addressees("x:y")
+		run := b.accept(l, a)
+		if _, err := l.Cancel(t.Context(), run); err != nil {
+			t.Fatal(err)
+		}
+		ends := func(state string, try int) {
+			t.Helper()
+			b.eventually(fmt.Sprintf("try %d is %s", try, state), func() bool {
+				all, err := l.Notices(t.Context(), run)
+				return err == nil && all[0].State == state && all[0].Attempts == try
+			})
+		}
+		ends("waiting", 1)
+		c.add(48 * time.Hour)
+		if _, err := l.db.ExecContext(t.Context(), `DELETE FROM river_job WHERE state = 'scheduled'`); err != nil {
+			t.Fatal(err)
+		}
+		ends("delivered", 2)
+	})
+}
+
 // TestASlowWebhookHoldsUpNobody tells of one that does not answer, and has many
 // notices waiting.
 func TestASlowWebhookHoldsUpNobody(t *testing.T) {
