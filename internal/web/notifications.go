@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -117,7 +118,7 @@ func (s *Site) preferPage(v *visit) error {
 	if offprint.CodeOf(err) == offprint.Invalid {
 		page := new(notificationsPage)
 		for _, f := range shown(err).Errors {
-			page.Errors = append(page.Errors, f.Detail)
+			page.Errors = append(page.Errors, about(f, p.Webhooks))
 		}
 		return v.showNotifications(http.StatusUnprocessableEntity, p, page)
 	}
@@ -126,6 +127,17 @@ func (s *Site) preferPage(v *visit) error {
 	}
 	http.Redirect(v.w, v.r, v.path("/notifications")+"?saved", http.StatusSeeOther)
 	return nil
+}
+
+// about is what is wrong with a webhook, and with which: one that cannot be told
+// goes by its id.
+func about(f offprint.Field, webhooks []string) string {
+	for i, id := range webhooks {
+		if f.Pointer == fmt.Sprintf("#/webhooks/%d", i) {
+			return id + ": " + f.Detail
+		}
+	}
+	return f.Detail
 }
 
 func (v *visit) showNotifications(status int, p *desk.Preferences, page *notificationsPage) (err error) {

@@ -283,7 +283,7 @@ func TestNotificationsWorkWithoutAScript(t *testing.T) {
 	if text := string(w.do("GET", "/notifications", call{key: "opk_ann"}).body); !strings.Contains(text, `value="wh_chat" checked>wh_chat`) {
 		t.Errorf("a webhook that is gone cannot be left out: %s", text)
 	}
-	if text := string(post("opk_ann", "/notifications", url.Values{"source": {"settings"}, "webhook": {"wh_chat"}}, 422).body); !strings.Contains(text, "There is nobody at this address.") {
+	if text := string(post("opk_ann", "/notifications", url.Values{"source": {"settings"}, "webhook": {"wh_chat"}}, 422).body); !strings.Contains(text, "<p>wh_chat: There is nobody at this address.") {
 		t.Errorf("a webhook that is gone: %s", text)
 	}
 	post("opk_ann", "/notifications", url.Values{"source": {"reports"}}, http.StatusSeeOther)
