@@ -66,6 +66,8 @@ func (d *Desk) wayTo(ctx context.Context, n *offprint.Notice) (string, error) {
 		return d.Base + "/runs/" + n.Run.ID, nil
 	case n.Run.File == nil: // there is nothing for others to see
 		return "", nil
+	case n.Run.File.State != offprint.Available:
+		return "", offprint.Errorf(offprint.Expired, "The file is gone, and nothing else is for others to see. Make the report again.")
 	}
 	made, err := d.Share(ctx, n.Run.Who, n.Run.ID, Share{
 		Audience: Anyone, Label: to, Address: n.Address, Most: mostMailed, Idempotency: Idempotency{Key: n.ID, Route: "notice"},

@@ -258,6 +258,10 @@ func TestANoticeSentAgainIsTheSame(t *testing.T) {
 			t.Errorf("of a file that is gone it says %s\n%s", late.Subject, late.Plain)
 		}
 		notices(t, d, run.ID, func(mine, _ desk.NoticeRecord) bool { return mine.State == "delivered" })
+		again(other)
+		notices(t, d, run.ID, func(_, bobs desk.NoticeRecord) bool {
+			return bobs.State == "failed" && strings.HasPrefix(bobs.LastAnswer, "The file is gone")
+		})
 	})
 }
 
